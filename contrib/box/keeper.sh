@@ -1,0 +1,32 @@
+# Becomes the machine $1 in the control group $2, on an overlay over the working
+# directory. Runs as PID 1 of its own PID and mount namespaces: no mount made here
+# is ever seen outside, and the last process takes them along.
+set -eu
+name=$1 group=$2
+
+# systemd-nspawn makes the groups "supervisor" and "payload" below its own one.
+echo 0 >"$group/cgroup.procs"
+
+# Beside version 1, systemd-nspawn would share its groups between machines.
+if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+fi
+
+# All of /run, because systemd-nspawn leaves locks and directories there. The
+# lower directory is named by ".", which is never hidden by this mount and needs
+# no quoting.
+mount -t tmpfs -o mode=755 "nginx-hotswap-box-$name" /run
+mkdir /run/upper /run/work /run/root
+mount -t overlay -o "lowerdir=.,upperdir=/run/upper,workdir=/run/work" overlay /run/root
+cd /run
+
+# Empty means: a new identity, without the questions of a first boot. systemd would
+# rather take the one of D-Bus.
+: >root/etc/machine-id
+rm -f root/var/lib/dbus/machine-id
+# Images of containers forbid the actions that a machine is for.
+rm -f root/usr/sbin/policy-rc.d
+
+export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
+exec systemd-nspawn --directory=/run/root --machine="$name" --boot --register=no --keep-unit \
+	--private-network --link-journal=no --resolv-conf=off --timezone=off --console=pipe

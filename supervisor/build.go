@@ -1,0 +1,76 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// Build is what a master runs as code, or would run.
+type Build struct {
+	nginx.Version
+	SHA256 string
+}
+
+// Short is how a build is named in sentences: 1.26.3 (3f9c2a41…).
+func (b Build) Short() string { return fmt.Sprintf("%s (%s…)", b.Number, hash8(b.SHA256)) }
+
+func hash8(sha string) string { return sha[:min(8, len(sha))] }
+
+// Builds remembers what is known of files, so that two hundred masters of one
+// binary cost one hash and one -V. It may be shared by instances.
+type Builds struct {
+	mu    sync.Mutex
+	known map[fileKey]Build
+}
+
+// fileKey identifies contents for as long as nobody writes to the file.
+type fileKey struct {
+	dev, ino uint64
+	size     int64
+	mtime    time.Time
+}
+
+func keyOf(info os.FileInfo) (fileKey, bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fileKey{}, false
+	}
+	return fileKey{uint64(st.Dev), st.Ino, info.Size(), info.ModTime()}, true
+}
+
+// Of returns the build that an open file holds. path is where it can be run.
+func (b *Builds) Of(ctx context.Context, f *os.File, path string) (Build, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return Build{}, err
+	}
+	key, ok := keyOf(info)
+	if !ok {
+		return Build{}, fmt.Errorf("cannot identify %s", path)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if build, ok := b.known[key]; ok {
+		return build, nil
+	}
+	sha, err := nginx.HashFile(f)
+	if err != nil {
+		return Build{}, fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	version, err := nginx.ReadVersion(ctx, path)
+	if err != nil {
+		return Build{SHA256: sha}, err
+	}
+	if b.known == nil || len(b.known) > 1000 {
+		b.known = make(map[fileKey]Build)
+	}
+	build := Build{Version: version, SHA256: sha}
+	b.known[key] = build
+	return build, nil
+}

@@ -1,0 +1,245 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+)
+
+// candidate is a build on disk that differs from the running one.
+type candidate struct {
+	file   *os.File
+	path   string // in the master's view
+	build  Build  // Version only after inspect
+	tested time.Duration
+}
+
+func (c *candidate) Close() {
+	if c != nil {
+		c.file.Close()
+	}
+}
+
+// compare looks at what is on disk where USR2 would execute. It returns nil
+// when that is what the master runs: the same file, or the same contents.
+func (m *master) compare() (*candidate, error) {
+	f, err := m.root.Open(m.binary)
+	if err != nil {
+		return nil, m.unreadable(err)
+	}
+	same, err := m.runs(f)
+	if err != nil || same {
+		f.Close()
+		return nil, err
+	}
+	sha, err := nginx.HashFile(f)
+	if err != nil {
+		f.Close()
+		return nil, &Refusal{ReasonNotFile, fmt.Sprintf("cannot read %s: %v", m.binary, err), "install a binary there"}
+	}
+	if sha == m.build.SHA256 {
+		f.Close()
+		return nil, nil
+	}
+	return &candidate{file: f, path: m.binary, build: Build{SHA256: sha}}, nil
+}
+
+// runs reports whether the file is the very one that the master executes.
+func (m *master) runs(f *os.File) (bool, error) {
+	disk, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if !disk.Mode().IsRegular() {
+		return false, &Refusal{ReasonNotFile, fmt.Sprintf("%s is %s, not a regular file", m.binary, kindOf(disk)), "install a binary there"}
+	}
+	running, err := os.Stat(nginx.ExePath(m.PID))
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrNotRunning, err)
+	}
+	return os.SameFile(disk, running), nil
+}
+
+func (m *master) unreadable(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return &Refusal{ReasonMissing, fmt.Sprintf("there is no file %s", m.binary), "install a binary there; the running one goes on"}
+	}
+	return &Refusal{ReasonNotFile, fmt.Sprintf("cannot open %s: %v", m.binary, err), "install a binary there"}
+}
+
+func kindOf(info os.FileInfo) string {
+	switch mode := info.Mode(); {
+	case mode.IsDir():
+		return "a directory"
+	case mode&os.ModeNamedPipe != 0:
+		return "a FIFO"
+	case mode&os.ModeDevice != 0:
+		return "a device"
+	case mode&os.ModeSocket != 0:
+		return "a socket"
+	}
+	return "something else"
+}
+
+// trusted returns the users whose files are executed: root, ourselves and the
+// instance's TrustedOwner=.
+func (s *Supervisor) trusted() ([]uint32, error) {
+	uids := []uint32{0, uint32(os.Geteuid())}
+	owner := s.instance.TrustedOwner
+	if owner == "" {
+		return uids, nil
+	}
+	if n, err := strconv.ParseUint(owner, 10, 32); err == nil {
+		return append(uids, uint32(n)), nil
+	}
+	u, err := user.Lookup(owner)
+	if err != nil {
+		return nil, fmt.Errorf("TrustedOwner=: %w", err)
+	}
+	n, err := strconv.ParseUint(u.Uid, 10, 32)
+	return append(uids, uint32(n)), err
+}
+
+// checkTrail refuses a file that another user could have written or put there.
+func checkTrail(trail []nginx.Entry, trusted []uint32) error {
+	for i, e := range trail {
+		st, ok := e.Info.Sys().(*syscall.Stat_t)
+		if !ok {
+			return fmt.Errorf("cannot tell the owner of %s", e.Path)
+		}
+		if !contains(trusted, st.Uid) {
+			return &Refusal{ReasonOwner, fmt.Sprintf("%s belongs to uid %d, not to root", e.Path, st.Uid),
+				fmt.Sprintf("chown root %s, or name its owner in TrustedOwner=", e.Path)}
+		}
+		mode := e.Info.Mode()
+		if mode&os.ModeSymlink != 0 {
+			continue // its permissions mean nothing
+		}
+		// In a sticky directory nobody else can replace an entry of a
+		// trusted user; that the next one is such is checked in its turn.
+		if mode.IsDir() && mode&os.ModeSticky != 0 && i < len(trail)-1 {
+			continue
+		}
+		if mode.Perm()&0o002 != 0 || mode.Perm()&0o020 != 0 && st.Gid != 0 {
+			return &Refusal{ReasonWritable, fmt.Sprintf("%s can be written by others than its owner (mode %04o)", e.Path, mode.Perm()),
+				"chmod go-w " + e.Path}
+		}
+	}
+	return nil
+}
+
+func contains(uids []uint32, uid uint32) bool {
+	for _, u := range uids {
+		if u == uid {
+			return true
+		}
+	}
+	return false
+}
+
+// inspect refuses a candidate that is not fit to be tried, without running
+// more of it than -V. The cheap looks come first.
+func (s *Supervisor) inspect(ctx context.Context, m *master, c *candidate) error {
+	trail, err := m.root.Walk(c.path)
+	if err != nil {
+		return m.unreadable(err)
+	}
+	trusted, err := s.trusted()
+	if err != nil {
+		return err
+	}
+	if err := checkTrail(trail, trusted); err != nil {
+		return err
+	}
+	if err := checkProgram(c); err != nil {
+		return err
+	}
+	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), c.file.Fd())
+	if _, err := c.file.Seek(0, 0); err != nil {
+		return err
+	}
+	build, err := s.builds.Of(ctx, c.file, path)
+	if err != nil {
+		return &Refusal{ReasonNotNginx, fmt.Sprintf("%s does not tell its version: %v", c.path, err), "install a build that runs on this machine"}
+	}
+	if build.SHA256 != c.build.SHA256 {
+		return &Refusal{ReasonBeingWritten, c.path + " changed while it was looked at", "it is looked at again"}
+	}
+	c.build = build
+	return nil
+}
+
+func checkProgram(c *candidate) error {
+	writing, err := nginx.BeingWritten(c.file)
+	if err != nil {
+		return fmt.Errorf("cannot tell whether %s is being written: %w", c.path, err)
+	}
+	if writing {
+		return &Refusal{ReasonBeingWritten, c.path + " is still open for writing", "it is looked at again when the writer is done"}
+	}
+	info, err := c.file.Stat()
+	if err != nil {
+		return err
+	}
+	err = nginx.CheckELF(c.file, info.Size())
+	switch {
+	case errors.Is(err, nginx.ErrIncomplete):
+		return &Refusal{ReasonIncomplete, fmt.Sprintf("%s: %v", c.path, err), "copy it again, best to a temporary name and then mv"}
+	case errors.Is(err, nginx.ErrWrongMachine):
+		return &Refusal{ReasonMachine, fmt.Sprintf("%s: %v", c.path, err), "install a build for this machine"}
+	case err != nil:
+		return &Refusal{ReasonNotELF, fmt.Sprintf("%s: %v", c.path, err), "install a binary there"}
+	}
+	if info.Mode().Perm()&0o111 == 0 {
+		return &Refusal{ReasonNotFile, c.path + " is not executable", "chmod 755 " + c.path}
+	}
+	return nil
+}
+
+// testConfig runs `nginx -t` as USR2 would run the candidate: the master's
+// arguments and working directory, no environment, and the unit's sandbox.
+func (s *Supervisor) testConfig(ctx context.Context, m *master) error {
+	limit := s.instance.Upgrade.TestTimeoutSec
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no end within TestTimeoutSec=%s", FormatTimeSpan(limit)))
+	defer cancel()
+	result, err := s.runTest(ctx, m, limit)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return &Refusal{ReasonConfigTest, fmt.Sprintf("%s -t could not be carried out: %v", m.binary, err), "run it by hand"}
+	}
+	if !result.OK {
+		return &Refusal{ReasonConfigTest, fmt.Sprintf("%s -t fails: %s", m.binary, result.Problem()),
+			"repair the configuration or install a build that fits it, then run `nginx-hotswap upgrade`"}
+	}
+	return nil
+}
+
+func (s *Supervisor) runTest(ctx context.Context, m *master, limit time.Duration) (nginx.TestResult, error) {
+	argv := append([]string(nil), m.argv...)
+	argv[0] = m.binary
+	if m.unit == nil {
+		return nginx.TestConfig(ctx, argv, m.cwd)
+	}
+	r, err := m.unit.Run(ctx, systemd.Command{Argv: nginx.TestArgv(argv), Dir: m.cwd, Timeout: limit})
+	if err != nil {
+		return nginx.TestResult{}, err
+	}
+	if r.Timeout {
+		return nginx.TestResult{}, fmt.Errorf("no end within TestTimeoutSec=%s", FormatTimeSpan(limit))
+	}
+	out := string(r.Output)
+	if r.Signal != 0 {
+		out = fmt.Sprintf("it died by signal %d\n%s", r.Signal, out)
+	}
+	return nginx.TestResult{OK: r.Exit == 0 && r.Signal == 0, Output: out}, nil
+}

@@ -1,0 +1,188 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/unit"
+)
+
+// ConfigFile is where the configuration begins. Drop-ins are in
+// nginx-hotswap.conf.d/*.conf beside it, instances in instance.d/*.conf.
+const ConfigFile = "/etc/nginx-hotswap/nginx-hotswap.conf"
+
+// Warning is something in a configuration file that was ignored.
+type Warning struct {
+	File string
+	Text string
+}
+
+func (w Warning) String() string { return w.File + ": " + w.Text }
+
+// LoadConfig reads the configuration. A file that is not there leaves the
+// defaults. Unknown sections and keys are ignored with a warning, as systemd
+// does; a value that cannot be read is an error, and then nothing of the new
+// configuration may be used.
+func LoadConfig(file string) (Config, []Warning, error) {
+	c := Defaults()
+	var warnings []Warning
+	// A list that is set in a file replaces the default and is appended to
+	// by what follows.
+	defaults := c.Units
+	c.Units = nil
+	files := []string{file}
+	dropIns, err := confFiles(file + ".d")
+	if err != nil {
+		return Config{}, nil, err
+	}
+	for _, f := range append(files, dropIns...) {
+		w, err := readConfig(f, c.settings())
+		if errors.Is(err, fs.ErrNotExist) && f == file {
+			continue
+		}
+		if err != nil {
+			return Config{}, nil, err
+		}
+		warnings = append(warnings, w...)
+	}
+	if c.Units == nil {
+		c.Units = defaults
+	}
+	instances, err := confFiles(filepath.Join(filepath.Dir(file), "instance.d"))
+	if err != nil {
+		return Config{}, nil, err
+	}
+	for _, f := range instances {
+		i, w, err := loadInstance(f, c.Upgrade)
+		if err != nil {
+			return Config{}, nil, err
+		}
+		warnings = append(warnings, w...)
+		c.Instances = append(c.Instances, i)
+	}
+	return c, warnings, nil
+}
+
+// loadInstance reads one file of instance.d. It is named after its unit or by
+// Name=, else after its file.
+func loadInstance(file string, common UpgradeConfig) (InstanceConfig, []Warning, error) {
+	i := InstanceConfig{Upgrade: common}
+	warnings, err := readConfig(file, i.settings())
+	if err != nil {
+		return i, nil, err
+	}
+	base := strings.TrimSuffix(filepath.Base(file), ".conf")
+	switch {
+	case i.Unit != "" && i.PIDFile != "":
+		return i, nil, fmt.Errorf("%s: Unit= and PIDFile= exclude each other: a unit says itself where its pid file is", file)
+	case i.Unit == "" && i.PIDFile == "":
+		i.Unit = base + ".service"
+	}
+	if i.Name == "" && i.Unit != "" {
+		i.Name = InstanceName(i.Unit)
+	}
+	if i.Name == "" {
+		i.Name = base
+	}
+	return i, warnings, nil
+}
+
+func confFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	var files []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".conf") && !strings.HasPrefix(e.Name(), ".") {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files, nil
+}
+
+// maxConfigFile bounds a configuration file, in bytes.
+const maxConfigFile = 1 << 20
+
+func readConfig(file string, known map[string]map[string]setting) ([]Warning, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	defer f.Close()
+	options, err := unit.DeserializeOptions(io.LimitReader(f, maxConfigFile))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration: %s: %w", file, err)
+	}
+	var warnings []Warning
+	for _, o := range options {
+		assign, ok := known[o.Section][o.Name]
+		if !ok {
+			warnings = append(warnings, Warning{file, unknownKey(o, known)})
+			continue
+		}
+		if err := assign(strings.TrimSpace(o.Value)); err != nil {
+			return nil, fmt.Errorf("%s: [%s] %s=: %w", file, o.Section, o.Name, err)
+		}
+	}
+	return warnings, nil
+}
+
+func unknownKey(o *unit.UnitOption, known map[string]map[string]setting) string {
+	keys, ok := known[o.Section]
+	if !ok {
+		return fmt.Sprintf("unknown section [%s] is ignored%s", o.Section,
+			didYouMean(o.Section, slices.Sorted(maps.Keys(known)), "[%s]"))
+	}
+	for section, others := range known {
+		if _, elsewhere := others[o.Name]; elsewhere {
+			return fmt.Sprintf("[%s] %s= is ignored: it belongs to [%s]", o.Section, o.Name, section)
+		}
+	}
+	return fmt.Sprintf("unknown key [%s] %s= is ignored%s", o.Section, o.Name,
+		didYouMean(o.Name, slices.Sorted(maps.Keys(keys)), "%s="))
+}
+
+func didYouMean(word string, known []string, format string) string {
+	best, least := "", max(2, len(word)/3)+1
+	for _, k := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean "+format+"?)", best)
+}
+
+// distance is the Levenshtein distance.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := before
+			if a[i] != b[j] {
+				cost++
+			}
+			before = row[j+1]
+			row[j+1] = min(cost, row[j]+1, before+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,271 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// cycle is one upgrade attempt while it runs. Its methods are the actions and
+// conditions that the tables name; it belongs to the supervisor's goroutine.
+type cycle struct {
+	s   *Supervisor
+	cfg UpgradeConfig
+	rec *Record
+
+	old       *master
+	candidate *candidate     // nil when a cycle is resumed after Starting
+	successor *nginx.Process // nil until it was seen
+
+	// wake is poked by everything that may have changed a condition: exits,
+	// the pid file's directory.
+	wake    chan struct{}
+	stop    context.CancelFunc // ends the goroutines that poke
+	ctx     context.Context    // they live as long as this one
+	watched map[nginx.ID]*nginx.Process
+	place   bool // in the line of those that run two generations
+
+	usr2At, winchAt, quitAt time.Time
+	soakFrom, keepUntil     time.Time
+	drainUntil, dismissAt   time.Time
+	verdict                 bool // it was good
+	drained, hurried        bool
+	movedEarly              bool // systemd followed before old was gone
+	killed                  int  // steps of Dismissing's escalation
+	asked                   map[nginx.ID]int
+}
+
+func (s *Supervisor) newCycle(ctx context.Context, m *master, rec *Record) *cycle {
+	c := &cycle{s: s, cfg: s.instance.Upgrade, rec: rec, old: m, wake: make(chan struct{}, 1),
+		watched: make(map[nginx.ID]*nginx.Process)}
+	c.ctx, c.stop = context.WithCancel(ctx)
+	c.watchExit(m.Process)
+	c.watchDirectory()
+	return c
+}
+
+// close releases what the cycle holds, except the old master.
+func (c *cycle) close() {
+	c.stop()
+	c.leaveLine()
+	c.candidate.Close()
+	for _, p := range c.watched {
+		p.Close()
+	}
+}
+
+func (c *cycle) poke() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watchExit pokes when the process exits.
+func (c *cycle) watchExit(p *nginx.Process) {
+	exited := p.Exited()
+	go func() {
+		select {
+		case <-exited:
+			c.poke()
+		case <-c.ctx.Done():
+		}
+	}()
+}
+
+// watchDirectory pokes when the directory of the pid file changes. Without
+// inotify the conditions are looked at when processes exit, and by the step's
+// own polling.
+func (c *cycle) watchDirectory() {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		c.s.log.Debug("no inotify for the pid file", "error", err)
+		return
+	}
+	if err := w.Add(c.old.root.Host(dirOf(c.old.pidFile))); err != nil {
+		c.s.log.Debug("no inotify for the pid file", "error", err)
+		w.Close()
+		return
+	}
+	go func() {
+		defer w.Close()
+		for {
+			select {
+			case <-w.Events:
+				c.poke()
+			case <-w.Errors:
+				c.poke()
+			case <-c.ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
+// hold takes hold of a process of this cycle, once, and pokes at its exit.
+func (c *cycle) hold(id nginx.ID) (*nginx.Process, error) {
+	if p, ok := c.watched[id]; ok {
+		return p, nil
+	}
+	p, err := nginx.OpenID(id)
+	if err != nil {
+		return nil, err
+	}
+	c.watched[id] = p
+	c.watchExit(p)
+	return p, nil
+}
+
+// enter begins a phase: the record is on disk before anything is done.
+func (c *cycle) enter(phase Phase) error {
+	c.rec.enter(phase, time.Now())
+	c.s.publish(func(v *view) { v.phase = phase })
+	c.tellUnit(phase)
+	if err := c.s.store.SaveRunning(c.rec); err != nil {
+		// Before USR2 that is a reason not to begin. Afterwards carrying on
+		// is safer than stopping in the middle.
+		if phase == Verifying || phase == Keeping || phase == Starting {
+			return fmt.Errorf("cannot write the record: %w", err)
+		}
+		c.s.log.Error("cannot write the record, the cycle goes on", "error", err)
+	}
+	return nil
+}
+
+// tellUnit shows the phase in `systemctl status` of the unit.
+func (c *cycle) tellUnit(phase Phase) {
+	if c.old.unit == nil || phase == Verifying || phase == Keeping || phase == Starting {
+		return
+	}
+	c.s.notifyUnit(c.old.unit, c.old.PID, fmt.Sprintf("STATUS=nginx-hotswap: %s to %s, %s",
+		c.rec.Old.Version, c.rec.Successor.Version, phase))
+}
+
+func (c *cycle) runner() runner { return runner{enter: c.enter, wait: c.wait} }
+
+// wait is where a cycle spends its time. Requests are answered meanwhile.
+func (c *cycle) wait(ctx context.Context, poll <-chan time.Time) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.wake:
+	case <-poll:
+	case r := <-c.s.requests:
+		c.s.meanwhile(c, r)
+	}
+	return nil
+}
+
+// since is for sentences: 21ms, 3.2s.
+func since(t time.Time) time.Duration {
+	d := time.Since(t)
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond)
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond)
+	default:
+		return d.Round(time.Second)
+	}
+}
+
+// table is the upgrade of https://nginx.org/en/docs/control.html#upgrade, with
+// what makes it safe around it.
+func (c *cycle) table() []step {
+	return []step{
+		{Verifying, c.verified, c.verify, Infinity, false},
+		{Keeping, c.kept, c.keep, Infinity, false},
+		{Starting, c.successorServes, c.sendUSR2, c.cfg.StartTimeoutSec, true},
+		{Shifting, c.oldAcceptsNoMore, c.sendWINCH, shiftLimit, true},
+		{Soaking, c.soaked, c.soak, Infinity, false},
+		{Draining, c.oldDrained, c.drain, Infinity, false},
+		{Retiring, c.oldRetired, c.sendQUIT, Infinity, true},
+	}
+}
+
+// wayBack is the same page's way back.
+func (c *cycle) wayBack() []step {
+	return []step{
+		{Reviving, c.oldServes, c.sendHUP, shiftLimit + c.cfg.StartTimeoutSec, true},
+		{Returning, c.systemdFollowsOld, c.returnMainPID, followLimit, true},
+		{Dismissing, c.successorDismissed, c.dismiss, Infinity, true},
+	}
+}
+
+const (
+	// shiftLimit is for workers to notice QUIT: they do so within
+	// milliseconds unless they are blocked, for example on a dead disk.
+	shiftLimit  = 30 * time.Second
+	followLimit = 5 * time.Second
+)
+
+// run carries out the cycle from the given phase to its end and returns the
+// result. It returns an error only when it was interrupted: then the record
+// stays, and the next run goes on.
+func (c *cycle) run(ctx context.Context, from Phase) (Result, error) {
+	err := c.runner().run(ctx, c.table(), from)
+	if err == nil {
+		return c.finish(Upgraded, ""), nil
+	}
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	return c.failed(ctx, err)
+}
+
+// failed decides what a failure in a phase leads to.
+func (c *cycle) failed(ctx context.Context, err error) (Result, error) {
+	failed, ok := errors.AsType[*StepError](err)
+	if !ok {
+		return "", err
+	}
+	if refusal, ok := errors.AsType[*Refusal](err); ok && c.usr2At.IsZero() {
+		return c.refuse(refusal), nil
+	}
+	switch failed.Phase {
+	case Verifying, Keeping:
+		return c.refuse(&Refusal{Reason: ReasonVault, Text: failed.Err.Error()}), nil
+	case Retiring:
+		if c.quitAt.IsZero() && c.old.Alive() && c.successor.Alive() {
+			return c.rollback(ctx, failed)
+		}
+		return c.stuck(failed)
+	case Starting:
+		if c.usr2At.IsZero() {
+			return c.refuse(&Refusal{Reason: ReasonPIDFile, Text: failed.Err.Error()}), nil
+		}
+	}
+	return c.rollback(ctx, failed)
+}
+
+// rollback goes back to the old master from whatever phase failed.
+func (c *cycle) rollback(ctx context.Context, failed *StepError) (Result, error) {
+	if err := c.overtaken(ctx); err != nil {
+		return c.finish(Overtaken, err.Error()), nil
+	}
+	from := Reviving
+	if failed.Phase == Starting {
+		from = Dismissing // WINCH was never sent
+	}
+	return c.goBack(ctx, from, failed.Err.Error())
+}
+
+func (c *cycle) goBack(ctx context.Context, from Phase, reason string) (Result, error) {
+	began := time.Now()
+	c.rec.Reason = reason
+	c.s.audit().Cycle(EventRollback, c.rec, 0, "%s; going back to %s", reason, c.rec.Old.Version)
+	err := c.runner().run(ctx, c.wayBack(), from)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if failed, ok := errors.AsType[*StepError](err); ok {
+		return c.stuck(failed)
+	}
+	c.s.log.Debug("rolled back", "took", since(began))
+	return c.finish(RolledBack, reason), nil
+}

@@ -1,0 +1,190 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// reasonRolledBack marks a build that was tried and rolled back.
+const reasonRolledBack = "rolled-back"
+
+// loadAttachment recalls what is known of the instance. At the very first
+// attach a difference between disk and memory becomes the baseline: whoever
+// left it there did not ask us to act on it.
+func (s *Supervisor) loadAttachment(m *master) error {
+	a, err := s.store.Attachment(s.instance.Name)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		s.attachment = a
+		return nil
+	}
+	s.attachment = &Attachment{}
+	c, err := m.compare()
+	if err == nil && c != nil {
+		defer c.Close()
+		s.attachment.Baseline = c.build.SHA256
+		s.audit().Event(EventPending, m.PID, nil, "%s (%s…) differs from the running %s since before we came; it is left alone until "+
+			"`nginx-hotswap upgrade %s` or until it is replaced", c.path, hash8(c.build.SHA256), m.build.Short(), s.instance.Name)
+	}
+	return s.store.SaveAttachment(s.instance.Name, *s.attachment)
+}
+
+// remember changes what is known of the instance.
+func (s *Supervisor) remember(change func(*Attachment)) {
+	if s.attachment == nil {
+		s.attachment = &Attachment{}
+	}
+	change(s.attachment)
+	if err := s.store.SaveAttachment(s.instance.Name, *s.attachment); err != nil {
+		s.log.Error("cannot write the state of the instance", "instance", s.instance.Name, "error", err)
+	}
+}
+
+func (s *Supervisor) refusedBefore(sha256, reason string) bool {
+	r := s.attachment.Refused
+	return r != nil && r.SHA256 == sha256 && r.Reason == reason
+}
+
+// upToDate is the end of a look that found nothing to do.
+func (s *Supervisor) upToDate() {
+	s.publish(func(v *view) { v.disk, v.pending = v.running, "" })
+	s.lockedSince = time.Time{}
+	if s.attachment.Baseline != "" || s.attachment.Refused != nil {
+		s.remember(func(a *Attachment) { *a = Attachment{} })
+	}
+}
+
+// undecided is the end of a look at something that cannot be compared.
+func (s *Supervisor) undecided(err error) {
+	if s.snapshot().pending == err.Error() {
+		return
+	}
+	s.publish(func(v *view) { v.disk, v.pending = Build{}, err.Error() })
+	s.audit().Event(EventRejected, s.current.PID, nil, "%v; %s goes on", err, s.current.build.Number)
+}
+
+// mayTry decides whether a candidate is tried without being asked.
+func (s *Supervisor) mayTry(c *candidate) bool {
+	why := s.objection(c)
+	s.publish(func(v *view) { v.disk, v.pending = c.build, why })
+	return why == ""
+}
+
+// objection says why a candidate is not tried now, or returns "".
+func (s *Supervisor) objection(c *candidate) string {
+	switch {
+	case c.build.SHA256 == s.attachment.Baseline:
+		return "it was there before we came"
+	case !s.automatic:
+		return "Automatic=no"
+	case s.refusedBefore(c.build.SHA256, reasonRolledBack):
+		return s.attachment.Refused.Text
+	case s.tried == s.inputs(c):
+		return s.attachment.Refused.Text
+	}
+	return s.packageTransaction()
+}
+
+// inputs identifies everything cheap to see that a refusal may have depended
+// on: the candidate, the main configuration file, and the last reload.
+func (s *Supervisor) inputs(c *candidate) string {
+	text := c.build.SHA256
+	if info, err := s.current.root.Stat(s.current.files.Config); err == nil {
+		text += fmt.Sprint(" ", info.Size(), info.ModTime().UnixNano())
+	}
+	if tree, err := nginx.ReadTree(s.current.ID); err == nil {
+		for _, w := range tree.With(nginx.RoleWorker) {
+			text += fmt.Sprint(" ", w.Start)
+		}
+	}
+	return text
+}
+
+// packageTransaction waits for the end of a transaction of dpkg or rpm: until
+// then the binary may be new and its libraries and modules old.
+func (s *Supervisor) packageTransaction() string {
+	lock, err := TransactionRuns(s.locks)
+	if err != nil {
+		s.log.Warn("cannot tell whether a package transaction runs", "error", err)
+		return ""
+	}
+	if lock == "" {
+		if s.lockedSince.IsZero() {
+			return ""
+		}
+		// apt calls dpkg several times: only a lock that stays free is.
+		s.lockedSince = time.Time{}
+		s.retryIn(pauseUnit)
+		return "a package transaction has just ended"
+	}
+	text := "a package transaction runs (" + lock + " is locked)"
+	if s.lockedSince.IsZero() {
+		s.lockedSince = time.Now()
+		s.audit().Event(EventWaiting, s.current.PID, nil, "a new binary is there, but %s; waiting for its end", text)
+	}
+	if time.Since(s.lockedSince) >= s.lockTimeout {
+		return text + " for longer than PackageLockTimeoutSec="
+	}
+	s.retryIn(pauseLock)
+	return text
+}
+
+// cycle tries a candidate. The error says that it was interrupted.
+func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Origin) (Result, error) {
+	now := time.Now()
+	m := s.current
+	rec := &Record{
+		Version: recordVersion, ID: newID(now), Boot: bootID(), Instance: s.instance.Name, Unit: s.unitName,
+		Origin: origin, Started: now,
+		Old:       Generation{PID: m.PID, Start: m.Start, Version: m.build.Number, SHA256: m.build.SHA256},
+		Successor: Generation{SHA256: candidate.build.SHA256},
+	}
+	c := s.newCycle(ctx, m, rec)
+	defer c.close()
+	c.candidate = candidate
+	inputs := s.inputs(candidate)
+	result, err := c.run(ctx, Verifying)
+	s.concluded(c, result, inputs)
+	return result, err
+}
+
+// concluded draws the consequences of a cycle for what comes next.
+func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
+	s.publish(func(v *view) { v.phase, v.successor = Idle, nil })
+	s.tried = ""
+	switch result {
+	case Upgraded:
+		s.detach() // the next look attaches to the successor
+		s.remember(func(a *Attachment) { *a = Attachment{} })
+	case Overtaken:
+		s.detach()
+	case RolledBack, Stuck:
+		s.remember(func(a *Attachment) {
+			a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reasonRolledBack,
+				Text: fmt.Sprintf("it was tried and rolled back: %s; `nginx-hotswap upgrade --force` tries it again", c.rec.Reason)}
+		})
+	case Rejected:
+		s.tried = inputs
+	case Deferred:
+		s.deferred(c, inputs)
+	case "": // interrupted
+		s.answer(WaitDone, Outcome{Code: ExitFailure, Text: "interrupted; the next start goes on", Cycle: c.rec.ID})
+	}
+}
+
+func (s *Supervisor) deferred(c *cycle, inputs string) {
+	s.tried = inputs
+	switch Reason(s.attachment.Refused.Reason) {
+	case ReasonBeingWritten:
+		s.tried = ""
+		s.retryIn(pauseWriter)
+	case ReasonUnitBusy:
+		s.tried = ""
+		s.retryIn(pauseUnit)
+	}
+}

@@ -1,0 +1,110 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// errOvertaken says that somebody stops or restarts the unit.
+var errOvertaken = errors.New("somebody else took over")
+
+// finish closes the cycle with a result and tells everybody.
+func (c *cycle) finish(result Result, reason string) Result {
+	now := time.Now()
+	c.rec.finish(result, reason, now)
+	if result == Upgraded {
+		c.settleUnit(c.ctx)
+	}
+	if result != Stuck {
+		c.unlinkKept()
+	}
+	if result == RolledBack && c.old.unit != nil {
+		c.s.notifyUnit(c.old.unit, c.old.PID, "STATUS="+unitStatus(c.rec.Old.Version, c.old.since, c.rec.Successor.Version+" was rolled back"))
+	}
+	if err := c.s.store.Close(c.rec, c.s.keepHistory); err != nil {
+		c.s.log.Error("cannot write the history", "error", err)
+	}
+	c.tell(result, reason)
+	return result
+}
+
+func (c *cycle) tell(result Result, reason string) {
+	took := c.rec.Finished.Sub(c.rec.Started)
+	out := Outcome{Cycle: c.rec.ID, Result: result}
+	event := EventFinished
+	switch result {
+	case Upgraded:
+		out.Text = fmt.Sprintf("upgraded %s to %s in %v", c.rec.Old.Version, c.rec.Successor.Version, since(c.rec.Started))
+	case RolledBack:
+		out.Code = ExitRolledBack
+		out.Text = fmt.Sprintf("rolled back: %s; %s serves", reason, c.rec.Old.Version)
+	case Overtaken:
+		out.Code = ExitFailure
+		out.Text = "overtaken: " + reason
+	case Stuck:
+		event, out.Code = EventStuck, ExitStuck
+		out.Text = fmt.Sprintf("stuck: %s; both masters are left as they are: to keep %s run `kill -QUIT %d`, to go back to %s run `kill -HUP %d`, then `kill -QUIT %d`",
+			reason, c.rec.Successor.Version, c.rec.Old.PID, c.rec.Old.Version, c.rec.Old.PID, c.rec.Successor.PID)
+	}
+	c.s.audit().Cycle(event, c.rec, took, "%s", out.Text)
+	c.s.answer(WaitDone, out)
+}
+
+// stuck is the end when a step of the way back fails: nothing more is done.
+func (c *cycle) stuck(failed *StepError) (Result, error) {
+	if err := c.overtaken(c.ctx); err != nil {
+		return c.finish(Overtaken, err.Error()), nil
+	}
+	return c.finish(Stuck, failed.Error()), nil
+}
+
+// overtaken asks the unit whether somebody stops or restarts it: then an exit
+// is nobody's fault.
+func (c *cycle) overtaken(ctx context.Context) error {
+	if c.old.unit == nil {
+		return nil
+	}
+	state, err := c.old.unit.State(ctx)
+	if err != nil {
+		return nil
+	}
+	switch {
+	case state.JobType == "stop" || state.JobType == "restart":
+		return fmt.Errorf("%w: %s job on %s", errOvertaken, state.JobType, c.old.unit.Name())
+	case state.ActiveState == "deactivating" || state.ActiveState == "inactive" || state.ActiveState == "failed":
+		return fmt.Errorf("%w: %s is %s", errOvertaken, c.old.unit.Name(), state.ActiveState)
+	case state.MainPID != 0 && state.MainPID != c.rec.Old.PID && state.MainPID != c.rec.Successor.PID:
+		return fmt.Errorf("%w: %s was restarted, its main process is %d", errOvertaken, c.old.unit.Name(), state.MainPID)
+	}
+	return nil
+}
+
+// refuse closes the cycle of a candidate that was not tried. The same refusal
+// of the same build is recorded once.
+func (c *cycle) refuse(r *Refusal) Result {
+	result := resultOf(r)
+	c.unlinkKept()
+	c.rec.finish(result, r.Error(), time.Now())
+	again := c.s.refusedBefore(c.rec.Successor.SHA256, string(r.Reason))
+	if result == Rejected && !again {
+		if err := c.s.store.Close(c.rec, c.s.keepHistory); err != nil {
+			c.s.log.Error("cannot write the history", "error", err)
+		}
+	} else if err := c.s.store.Drop(c.rec.Instance); err != nil {
+		c.s.log.Error("cannot remove the record", "error", err)
+	}
+	event := EventRejected
+	if result == Deferred {
+		event = EventWaiting
+	}
+	if !again || c.rec.Origin != OriginWatch {
+		c.s.audit().Cycle(event, c.rec, 0, "%s: %s; %s goes on", result, r.Error(), c.rec.Old.Version)
+	}
+	c.s.remember(func(a *Attachment) {
+		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: string(r.Reason), Text: r.Error()}
+	})
+	c.s.answer(WaitDone, Outcome{Code: r.Code(), Text: fmt.Sprintf("%s: %s", result, r.Error()), Cycle: c.rec.ID, Result: result})
+	return result
+}

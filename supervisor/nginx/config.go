@@ -1,0 +1,128 @@
+package nginx
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Options are the command line options of a master that matter here.
+type Options struct {
+	Prefix  string // -p
+	Config  string // -c
+	Globals string // -g
+}
+
+// ParseOptions reads the arguments of a master as ngx_get_options does.
+func ParseOptions(argv []string) Options {
+	var o Options
+	for i := 1; i < len(argv); i++ {
+		arg, ok := strings.CutPrefix(argv[i], "-")
+		for ok && arg != "" {
+			letter := arg[0]
+			arg = arg[1:]
+			var value *string
+			switch letter {
+			case 'p':
+				value = &o.Prefix
+			case 'c':
+				value = &o.Config
+			case 'g':
+				value = &o.Globals
+			case 'e', 's':
+				value = new(string)
+			default:
+				continue
+			}
+			// The value is the rest of the word or the next one.
+			if *value, arg = arg, ""; *value == "" && i+1 < len(argv) {
+				i++
+				*value = argv[i]
+			}
+		}
+	}
+	return o
+}
+
+// Files are the paths that a master's options and its build's defaults lead
+// to. They are absolute, in the master's view.
+type Files struct {
+	Config string // the main configuration file
+	PID    string // where the build puts the pid file if nothing else is said
+	prefix string
+	global string
+}
+
+// Locate finds the files of a master with these arguments, this build and this
+// working directory (ngx_process_options).
+func Locate(argv []string, v Version, cwd string) Files {
+	o := ParseOptions(argv)
+	prefix := o.Prefix
+	if prefix == "" {
+		prefix = v.Setting("--prefix")
+	}
+	if prefix == "" {
+		prefix = "/usr/local/nginx" // auto/options
+	}
+	prefix = absolute(prefix, cwd)
+	f := Files{Config: o.Config, PID: v.Setting("--pid-path"), prefix: prefix, global: o.Globals}
+	if f.Config == "" {
+		f.Config = v.Setting("--conf-path")
+	}
+	if f.Config == "" {
+		f.Config = "conf/nginx.conf"
+	}
+	if f.PID == "" {
+		f.PID = "logs/nginx.pid"
+	}
+	f.Config, f.PID = absolute(f.Config, prefix), absolute(f.PID, prefix)
+	return f
+}
+
+func absolute(path, base string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(base, path)
+}
+
+// pidDirective finds `pid FILE;` outside of comments. The directive belongs to
+// the main context, and of the blocks there none knows a word of its own that
+// looks like it.
+var pidDirective = regexp.MustCompile(`(?m)(?:^|[;{}])[ \t]*pid[ \t]+("[^"\n]*"|'[^'\n]*'|[^\s;"']+)[ \t]*;`)
+
+// maxConfig bounds what is read of the main configuration file, in bytes.
+const maxConfig = 4 << 20
+
+// ConfiguredPID returns the pid file that the configuration on disk names: by
+// -g, by the main file (files that it includes are not followed), or else the
+// build's default.
+func (f Files) ConfiguredPID(root *Root) (string, error) {
+	file, err := root.Open(f.Config)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxConfig))
+	if err != nil {
+		return "", fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	for _, source := range []string{f.global, string(text)} {
+		if path := findPID(source); path != "" {
+			return absolute(path, f.prefix), nil
+		}
+	}
+	return f.PID, nil
+}
+
+var comment = regexp.MustCompile(`(?m)(^|\s)#.*$`)
+
+func findPID(source string) string {
+	m := pidDirective.FindStringSubmatch(comment.ReplaceAllString(source, "$1"))
+	if m == nil {
+		return ""
+	}
+	return strings.Trim(m[1], `"'`)
+}

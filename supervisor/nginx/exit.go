@@ -1,0 +1,48 @@
+package nginx
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Exit says how a process ended.
+type Exit struct {
+	Known  bool        // whether the kernel told
+	Signal unix.Signal // 0 when it ended by itself
+	Code   int         // exit status when it ended by itself
+}
+
+// String is made for sentences such as "worker 12 " + exit.
+func (e Exit) String() string {
+	switch {
+	case !e.Known:
+		return "exited"
+	case e.Signal != 0:
+		return "died by " + unix.SignalName(e.Signal)
+	default:
+		return fmt.Sprintf("exited with code %d", e.Code)
+	}
+}
+
+// Crashed reports whether an end like this condemns a worker: by signal, or
+// with the code of a worker that could not initialise (2, the "fatal code" of
+// ngx_process_get_status).
+func (e Exit) Crashed() bool { return e.Known && (e.Signal != 0 || e.Code == 2) }
+
+// Exit tells how the process ended. The kernel keeps that with the pidfd once
+// the parent has reaped the process (PIDFD_GET_INFO, Linux 6.15); before that,
+// and on older kernels, Known is false.
+func (p *Process) Exit() Exit {
+	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
+	var failed error
+	err := p.control(func(fd int) { failed = unix.IoctlPidfdInfo(fd, &info) })
+	if err != nil || failed != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
+		return Exit{}
+	}
+	status := unix.WaitStatus(info.Exit_code)
+	if status.Signaled() {
+		return Exit{Known: true, Signal: status.Signal()}
+	}
+	return Exit{Known: true, Code: status.ExitStatus()}
+}

@@ -1,0 +1,65 @@
+package nginx
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Signals is what /proc/PID/status says about a process' signals, as sets.
+type Signals struct {
+	Pending uint64 // SigPnd and ShdPnd: sent, not yet delivered
+	Blocked uint64 // SigBlk
+}
+
+// Has reports whether a set contains a signal.
+func Has(set uint64, sig unix.Signal) bool { return set&(1<<(uint(sig)-1)) != 0 }
+
+// Waiting reports whether a master waits in sigsuspend(2) with nothing left
+// to do. nginx blocks its signals except while it waits
+// (ngx_master_process_cycle), and a successor inherits the blocked set and
+// keeps it until its own cycle begins.
+func (s Signals) Waiting() bool { return s.Blocked == 0 && s.Pending == 0 }
+
+// ReadSignals reads the signal sets of a process.
+func ReadSignals(pid int) (Signals, error) {
+	data, err := os.ReadFile(procPath(pid, "status"))
+	if err != nil {
+		return Signals{}, err
+	}
+	return ParseSignals(data)
+}
+
+// ParseSignals reads the signal lines of /proc/PID/status.
+func ParseSignals(status []byte) (Signals, error) {
+	var s Signals
+	seen := 0
+	lines := bufio.NewScanner(bytes.NewReader(status))
+	for lines.Scan() {
+		key, value, _ := strings.Cut(lines.Text(), ":")
+		var set *uint64
+		switch key {
+		case "SigPnd", "ShdPnd":
+			set = &s.Pending
+		case "SigBlk":
+			set = &s.Blocked
+		default:
+			continue
+		}
+		v, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+		if err != nil {
+			return Signals{}, fmt.Errorf("cannot read %s: %w", key, err)
+		}
+		*set |= v
+		seen++
+	}
+	if seen != 3 {
+		return Signals{}, fmt.Errorf("cannot read the signal sets: %d of 3 lines found", seen)
+	}
+	return s, nil
+}

@@ -1,0 +1,76 @@
+package nginx
+
+import (
+	"bytes"
+	"os"
+	"strings"
+)
+
+// Role is what a process says it is, by its title (ngx_setproctitle).
+type Role string
+
+// The roles. A worker carries its title only when ngx_worker_process_init has
+// succeeded, so RoleWorker means that it accepts connections.
+const (
+	RoleMaster       Role = "master"
+	RoleWorker       Role = "worker"
+	RoleDraining     Role = "draining" // "worker process is shutting down"
+	RoleCacheManager Role = "cache manager"
+	RoleCacheLoader  Role = "cache loader"
+	RoleAgent        Role = "privileged agent" // OpenResty
+	RoleStarting     Role = "starting"         // no title yet
+)
+
+// Title is a parsed process title.
+type Title struct {
+	Role Role
+	// Program is the word before the colon: nginx, angie, ...
+	Program string
+	// Rest is what follows the role: for a master its arguments, joined
+	// with single spaces.
+	Rest string
+}
+
+// ReadTitle reads the title of a process from /proc/PID/cmdline.
+func ReadTitle(pid int) (Title, error) {
+	data, err := os.ReadFile(procPath(pid, "cmdline"))
+	if err != nil {
+		return Title{}, err
+	}
+	return ParseTitle(data), nil
+}
+
+var roles = []struct {
+	words string
+	role  Role
+}{
+	{"master process", RoleMaster},
+	{"worker process", RoleWorker},
+	{"cache manager process", RoleCacheManager},
+	{"cache loader process", RoleCacheLoader},
+	{"privileged agent process", RoleAgent},
+}
+
+// ParseTitle reads the contents of /proc/PID/cmdline. A process that has not
+// set its title, or is not nginx at all, is RoleStarting: its cmdline is still
+// its arguments, NUL-separated.
+func ParseTitle(cmdline []byte) Title {
+	// A title shorter than the memory it stands in is padded with NULs.
+	text := string(bytes.TrimRight(cmdline, "\x00"))
+	program, words, found := strings.Cut(text, ": ")
+	if !found || strings.ContainsAny(program, " \x00/") {
+		return Title{Role: RoleStarting}
+	}
+	for _, r := range roles {
+		rest, ok := strings.CutPrefix(words, r.words)
+		if !ok || rest != "" && rest[0] != ' ' {
+			continue
+		}
+		t := Title{Role: r.role, Program: program, Rest: strings.TrimPrefix(rest, " ")}
+		if t.Role == RoleWorker && strings.HasPrefix(t.Rest, "is shutting down") {
+			t.Role = RoleDraining
+		}
+		return t
+	}
+	return Title{Role: RoleStarting}
+}

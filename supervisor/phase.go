@@ -1,0 +1,51 @@
+package supervisor
+
+// Phase is a row of the procedure. Phases are stored by name, so that a record
+// is understood by every version of this program.
+type Phase string
+
+// The phases of an upgrade, in the order of
+// https://nginx.org/en/docs/control.html#upgrade.
+const (
+	Verifying Phase = "verifying" // is the candidate fit to be tried?
+	Keeping   Phase = "keeping"   // the running build goes into the vault
+	Starting  Phase = "starting"  // USR2: both generations accept
+	Shifting  Phase = "shifting"  // WINCH: only the successor accepts
+	Soaking   Phase = "soaking"   // does it go on serving?
+	Draining  Phase = "draining"  // the old workers finish, the old master waits
+	Retiring  Phase = "retiring"  // QUIT: the old master goes
+)
+
+// The phases of a rollback.
+const (
+	Reviving   Phase = "reviving"   // HUP: the old master starts workers again
+	Returning  Phase = "returning"  // systemd follows the old master again
+	Dismissing Phase = "dismissing" // QUIT: the successor goes
+)
+
+// Idle is the phase of an instance that no cycle runs for.
+const Idle Phase = "idle"
+
+// Result is how a cycle ended.
+type Result string
+
+// The results.
+const (
+	Upgraded   Result = "upgraded"    // the candidate serves, the old master is gone
+	Rejected   Result = "rejected"    // the candidate was refused, nothing was touched
+	RolledBack Result = "rolled-back" // the old version serves
+	Deferred   Result = "deferred"    // not now
+	Stuck      Result = "stuck"       // a person is needed
+	Overtaken  Result = "overtaken"   // somebody stopped or restarted nginx meanwhile
+	Lost       Result = "lost"        // the old master was killed, and the unit with it
+)
+
+// Origin says who asked for a cycle.
+type Origin string
+
+// The origins.
+const (
+	OriginWatch Origin = "watch"
+	OriginCLI   Origin = "cli"
+	OriginBus   Origin = "bus"
+)

@@ -1,0 +1,118 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// step is one row of a table. The condition is looked at before anything is
+// done, so a procedure that was interrupted is carried on by the same code.
+type step struct {
+	phase Phase
+	// met looks at the process table. An error is a bad sign: it ends the
+	// procedure.
+	met func(context.Context) (bool, error)
+	// act makes the condition come true; nil where there is nothing to do but
+	// wait.
+	act func(context.Context) error
+	// limit is how long act and the wait may take together; Infinity is for
+	// ever.
+	limit time.Duration
+	// polls is true where the kernel gives no event for the condition.
+	polls bool
+}
+
+// StepError says in which phase a procedure ended and why.
+type StepError struct {
+	Phase Phase
+	Err   error
+}
+
+func (e *StepError) Error() string { return fmt.Sprintf("%s: %v", e.Phase, e.Err) }
+func (e *StepError) Unwrap() error { return e.Err }
+
+// errLate is the cause of a step that took too long.
+var errLate = errors.New("it took too long")
+
+// Where the kernel gives no event: first every millisecond, after 100 ms every
+// five.
+const (
+	pollFast   = time.Millisecond
+	pollSlow   = 5 * time.Millisecond
+	pollSlower = 100 * time.Millisecond
+)
+
+// runner carries out tables. It knows nothing of nginx.
+type runner struct {
+	// enter is told each phase before anything of it is done; it writes the
+	// record.
+	enter func(Phase) error
+	// wait returns when something happened or the channel fires; its error
+	// ends the procedure.
+	wait func(ctx context.Context, poll <-chan time.Time) error
+}
+
+// run carries out the rows of a table from the given phase on.
+func (r runner) run(ctx context.Context, table []step, from Phase) error {
+	reached := false
+	for _, s := range table {
+		if reached = reached || s.phase == from; !reached {
+			continue
+		}
+		err := r.enter(s.phase)
+		if err == nil {
+			err = r.step(ctx, s)
+		}
+		if err != nil {
+			return &StepError{s.phase, err}
+		}
+	}
+	if !reached {
+		return &StepError{from, errors.New("the procedure has no such phase")}
+	}
+	return nil
+}
+
+func (r runner) step(ctx context.Context, s step) error {
+	if s.limit < Infinity {
+		late := fmt.Errorf("%w (more than %s)", errLate, FormatTimeSpan(s.limit))
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.limit, late)
+		defer cancel()
+	}
+	met, err := s.met(ctx)
+	if met || err != nil {
+		return err
+	}
+	if s.act != nil {
+		if err := s.act(ctx); err != nil {
+			return err
+		}
+	}
+	return r.await(ctx, s.polls, s.met)
+}
+
+// await looks at a condition until it is met: when something happened and,
+// where nothing tells, after short pauses.
+func (r runner) await(ctx context.Context, polls bool, met func(context.Context) (bool, error)) error {
+	began := time.Now()
+	for {
+		ok, err := met(ctx)
+		if ok || err != nil {
+			return err
+		}
+		var poll <-chan time.Time
+		if polls {
+			pause := pollFast
+			if time.Since(began) >= pollSlower {
+				pause = pollSlow
+			}
+			poll = time.After(pause)
+		}
+		if err := r.wait(ctx, poll); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package supervisor
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// recordVersion is the version of the record's format. A record of another
+// version is never acted upon.
+const recordVersion = 1
+
+// Record describes one cycle. While the cycle runs it is the intent that
+// survives our own death; afterwards it is the report.
+type Record struct {
+	Version   int          `json:"version"`
+	ID        string       `json:"id"` // sorts by time
+	Boot      string       `json:"boot"`
+	Instance  string       `json:"instance"`
+	Unit      string       `json:"unit,omitempty"`
+	Origin    Origin       `json:"origin"`
+	Phase     Phase        `json:"phase"`
+	Result    Result       `json:"result,omitempty"`
+	Reason    string       `json:"reason,omitempty"`
+	Started   time.Time    `json:"started"`
+	Finished  *time.Time   `json:"finished,omitempty"`
+	Old       Generation   `json:"old"`
+	Successor Generation   `json:"successor"`
+	Steps     []StepRecord `json:"steps"`
+}
+
+// Generation is one of the two masters of a cycle.
+type Generation struct {
+	PID     int    `json:"pid"`
+	Start   uint64 `json:"start,omitempty"`
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+	// Workers are the identities seen last. They outlive a killed master.
+	Workers []nginx.ID `json:"workers,omitempty"`
+	// Listeners are the sockets that the master held before USR2.
+	Listeners []nginx.Listener `json:"listeners,omitempty"`
+}
+
+// ID is the master's identity.
+func (g Generation) ID() nginx.ID { return nginx.ID{PID: g.PID, Start: g.Start} }
+
+// StepRecord is one phase of a cycle as it went.
+type StepRecord struct {
+	Phase      Phase     `json:"phase"`
+	Started    time.Time `json:"started"`
+	DurationMS int64     `json:"duration_ms"`
+}
+
+// newID returns an identifier that sorts by time: the time to the millisecond
+// and 25 random bits.
+func newID(now time.Time) string {
+	var random [5]byte
+	rand.Read(random[:])
+	suffix := strings.ToLower(base32.StdEncoding.EncodeToString(random[:]))[:5]
+	return now.UTC().Format("20060102T150405.000") + "-" + suffix
+}
+
+// validID reports whether an identifier can be one of ours, and so is safe as
+// the name of a file.
+func validID(id string) bool {
+	if len(id) != len("20060102T150405.000-abcde") {
+		return false
+	}
+	return !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && r != 'T' && r != '.' && r != '-'
+	})
+}
+
+// enter notes that a phase begins and the one before it ends.
+func (r *Record) enter(phase Phase, now time.Time) {
+	r.leave(now)
+	r.Phase = phase
+	r.Steps = append(r.Steps, StepRecord{Phase: phase, Started: now})
+}
+
+func (r *Record) leave(now time.Time) {
+	if n := len(r.Steps); n > 0 && r.Finished == nil {
+		last := &r.Steps[n-1]
+		last.DurationMS = now.Sub(last.Started).Milliseconds()
+	}
+}
+
+// finish closes the record.
+func (r *Record) finish(result Result, reason string, now time.Time) {
+	r.leave(now)
+	r.Result, r.Reason = result, reason
+	r.Finished = &now
+}
+
+// ParseRecord reads a record.
+func ParseRecord(data []byte) (*Record, error) {
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("cannot read the record: %w", err)
+	}
+	if r.Version != recordVersion {
+		return nil, fmt.Errorf("the record has version %d, this program knows version %d", r.Version, recordVersion)
+	}
+	if !validID(r.ID) {
+		return nil, fmt.Errorf("the record has no valid id: %.40q", r.ID)
+	}
+	return &r, nil
+}
+
+// bootID tells one boot from the next: pids and start times mean nothing
+// across it.
+func bootID() string {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}

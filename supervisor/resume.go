@@ -1,0 +1,174 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+)
+
+// resume goes on with a cycle that was left running by a supervisor that is no
+// more. The record says what was meant, the process table what is.
+func (s *Supervisor) resume(ctx context.Context) error {
+	rec, err := s.store.LoadRunning(s.instance.Name)
+	if err != nil {
+		// What cannot be understood is not acted upon. If two masters are
+		// there, the next look says so.
+		s.log.Error(s.instance.Name+": the record of a cycle is unusable and is set aside", "error", err)
+		return s.store.Drop(s.instance.Name)
+	}
+	if rec == nil {
+		return nil
+	}
+	if rec.Boot != bootID() {
+		return s.closeRecord(rec, Overtaken, "the machine was started anew")
+	}
+	old, err := nginx.OpenID(rec.Old.ID())
+	if errors.Is(err, nginx.ErrGone) {
+		return s.withoutOld(ctx, rec)
+	}
+	if err != nil {
+		return err
+	}
+	if begun, err := begun(old, rec); err != nil || !begun {
+		old.Close()
+		return errors.Join(err, s.store.Drop(s.instance.Name))
+	}
+	return s.carryOn(ctx, old, rec)
+}
+
+// begun reports whether old has been touched by the cycle: before USR2 there
+// is nothing to carry on, the next look begins anew.
+func begun(old *nginx.Process, rec *Record) (bool, error) {
+	if !slices.Contains([]Phase{Verifying, Keeping, Starting}, rec.Phase) {
+		return true, nil
+	}
+	tree, err := nginx.ReadTree(old.ID)
+	return len(tree.Successors()) > 0, err
+}
+
+// carryOn runs the rest of a cycle.
+func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Record) error {
+	unit, state := s.recordedUnit(ctx, rec)
+	s.detach()
+	m, err := s.learn(ctx, old, unit, state)
+	if err != nil {
+		old.Close()
+		return err
+	}
+	if m.pidFile == "" {
+		// In the middle of an upgrade the file names the successor.
+		m.pidFile = m.likelyPIDFile(s.instance.PIDFile)
+	}
+	s.current = m
+	s.publish(func(v *view) { v.main, v.running, v.path, v.since = &m.ID, m.build, m.binary, m.since })
+	if s.attachment, err = s.store.Attachment(s.instance.Name); err != nil || s.attachment == nil {
+		s.attachment = &Attachment{}
+	}
+	c := s.newCycle(ctx, m, rec)
+	defer c.close()
+	if err := c.findAgain(); err != nil {
+		return err
+	}
+	s.log.Info(fmt.Sprintf("%s: going on with cycle %s in phase %s", s.instance.Name, rec.ID, rec.Phase))
+	result, err := c.runAgain(ctx)
+	s.concluded(c, result, "")
+	return err
+}
+
+// recordedUnit is the unit that the record names, with its state.
+func (s *Supervisor) recordedUnit(ctx context.Context, rec *Record) (Unit, systemd.State) {
+	if rec.Unit == "" || s.systemd == nil {
+		return nil, systemd.State{}
+	}
+	s.unitName = rec.Unit
+	unit := s.systemd.Unit(rec.Unit)
+	state, err := unit.State(ctx)
+	if err != nil {
+		s.log.Warn("cannot look at the unit", "unit", rec.Unit, "error", err)
+	}
+	return unit, state
+}
+
+// likelyPIDFile is the pid file that is said to be the master's.
+func (m *master) likelyPIDFile(given string) string {
+	configured, _ := m.files.ConfiguredPID(m.root)
+	for _, path := range []string{given, m.unitPIDFile, configured} {
+		if path != "" {
+			return path
+		}
+	}
+	return m.files.PID
+}
+
+// findAgain takes hold of the successor that the record names, and of its
+// workers.
+func (c *cycle) findAgain() error {
+	c.usr2At = c.rec.Started // it was sent, or we would not be here
+	if c.rec.Successor.PID == 0 {
+		return nil
+	}
+	p, err := c.hold(c.rec.Successor.ID())
+	if errors.Is(err, nginx.ErrGone) {
+		return c.holdWorkers()
+	}
+	if err != nil {
+		return err
+	}
+	c.successor = p
+	c.s.publish(func(v *view) { v.successor = &p.ID })
+	return c.holdWorkers()
+}
+
+func (c *cycle) holdWorkers() error {
+	for _, id := range c.rec.Successor.Workers {
+		if _, err := c.hold(id); err != nil && !errors.Is(err, nginx.ErrGone) {
+			return err
+		}
+	}
+	return nil
+}
+
+// runAgain enters the table that the record's phase belongs to.
+func (c *cycle) runAgain(ctx context.Context) (Result, error) {
+	switch c.rec.Phase {
+	case Reviving, Returning, Dismissing:
+		return c.goBack(ctx, c.rec.Phase, c.rec.Reason)
+	}
+	if c.successor == nil && c.rec.Phase != Starting {
+		return c.failed(ctx, &StepError{c.rec.Phase, fmt.Errorf("successor %d is gone", c.rec.Successor.PID)})
+	}
+	return c.run(ctx, c.rec.Phase)
+}
+
+// withoutOld closes the record of a cycle whose old master is gone.
+func (s *Supervisor) withoutOld(ctx context.Context, rec *Record) error {
+	successor, err := nginx.OpenID(rec.Successor.ID())
+	if err != nil {
+		return s.closeRecord(rec, Overtaken, "both masters are gone")
+	}
+	defer successor.Close()
+	if rec.Phase != Retiring {
+		return s.closeRecord(rec, Overtaken, "the old master is gone, the successor serves")
+	}
+	unit, state := s.recordedUnit(ctx, rec)
+	if unit != nil && state.MainPID == successor.PID {
+		s.notifyUnit(unit, successor.PID, "STATUS="+unitStatus(rec.Successor.Version, time.Now(), "upgraded from "+rec.Old.Version))
+		if state.PIDFile == "" {
+			if err := unit.Reload(ctx); err != nil {
+				s.log.Warn("cannot reload systemd", "error", err)
+			}
+		}
+	}
+	return s.closeRecord(rec, Upgraded, "")
+}
+
+func (s *Supervisor) closeRecord(rec *Record, result Result, reason string) error {
+	rec.finish(result, reason, time.Now())
+	s.audit().Cycle(EventFinished, rec, rec.Finished.Sub(rec.Started), "%s: %s to %s %s", result, rec.Old.Version, rec.Successor.Version, reason)
+	return s.store.Close(rec, s.keepHistory)
+}

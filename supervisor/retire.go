@@ -1,0 +1,169 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+)
+
+// sendQUIT is the act of Retiring and the only point of no return. Everything
+// that makes systemd follow is in place before.
+func (c *cycle) sendQUIT(ctx context.Context) error {
+	if err := c.successorLives(); err != nil {
+		return err
+	}
+	if c.old.unit != nil {
+		if err := c.handOver(ctx, c.old.unit); err != nil {
+			return err
+		}
+	} else if err := c.pidFileNamesSuccessor(); err != nil {
+		return err
+	}
+	if err := c.old.Signal(unix.SIGQUIT); err != nil && !errors.Is(err, nginx.ErrGone) {
+		return err
+	}
+	c.quitAt = time.Now()
+	return nil
+}
+
+// pidFileNamesSuccessor is checked because nothing else would tell others,
+// scripts and logrotate, which master is the right one.
+func (c *cycle) pidFileNamesSuccessor() error {
+	pid, err := nginx.ReadPIDFile(c.old.root, c.old.pidFile)
+	if err != nil {
+		return fmt.Errorf("cannot read the pid file before QUIT: %w", err)
+	}
+	if pid != c.successor.PID {
+		return fmt.Errorf("the pid file %s names %d, not the successor %d", c.old.pidFile, pid, c.successor.PID)
+	}
+	return nil
+}
+
+// handOver prepares systemd for the exit of the old master. With PIDFile=
+// systemd reads the file at that moment (service_sigchld_event), and all that
+// is needed is that the file is right. Without, MAINPID= has to be sent by the
+// main process or on its behalf, directly before it goes.
+func (c *cycle) handOver(ctx context.Context, unit Unit) error {
+	state, err := c.quietUnit(ctx, unit)
+	if err != nil {
+		return err
+	}
+	c.movedEarly = state.MainPID == c.successor.PID
+	if err := c.sameControlGroup(); err != nil {
+		return err
+	}
+	if state.PIDFile != "" {
+		return c.pidFileNamesSuccessor()
+	}
+	if c.movedEarly {
+		return nil
+	}
+	if err := unit.Notify(c.old.PID, fmt.Sprintf("MAINPID=%d", c.successor.PID)); err != nil {
+		return fmt.Errorf("cannot tell systemd the new main process: %w", err)
+	}
+	c.movedEarly = true
+	ctx, cancel := context.WithTimeoutCause(ctx, followLimit, errLate)
+	defer cancel()
+	return unit.WaitMainPID(ctx, c.successor.PID)
+}
+
+// quietUnit waits until no job of somebody else runs on the unit. A stop or
+// restart ends the cycle: it does what the administrator means, to both
+// masters.
+func (c *cycle) quietUnit(ctx context.Context, unit Unit) (systemd.State, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, shiftLimit, fmt.Errorf("a job on %s does not end", unit.Name()))
+	defer cancel()
+	var state systemd.State
+	err := c.runner().await(ctx, true, func(ctx context.Context) (bool, error) {
+		var err error
+		if state, err = unit.State(ctx); err != nil {
+			return false, err
+		}
+		if state.JobType == "stop" || state.JobType == "restart" {
+			return false, fmt.Errorf("%w: %s job on %s", errOvertaken, state.JobType, unit.Name())
+		}
+		return state.JobID == 0 && state.ActiveState == "active", nil
+	})
+	return state, err
+}
+
+// sameControlGroup makes sure that systemd counts the successor to the unit.
+func (c *cycle) sameControlGroup() error {
+	old, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.old.PID))
+	if err != nil {
+		return err
+	}
+	successor, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.successor.PID))
+	if err != nil {
+		return err
+	}
+	if string(old) != string(successor) {
+		return fmt.Errorf("successor %d is not in the control group of %s", c.successor.PID, c.old.unit.Name())
+	}
+	return nil
+}
+
+// oldRetired is the condition of Retiring.
+func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
+	if c.old.Alive() {
+		return false, nil
+	}
+	if err := c.removeStaleOldBin(); err != nil {
+		return false, err
+	}
+	if c.old.unit == nil {
+		return true, nil
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, followLimit, errLate)
+	defer cancel()
+	if err := c.old.unit.WaitMainPID(limited, c.successor.PID); err != nil {
+		return false, fmt.Errorf("systemd does not follow the successor %d: %w", c.successor.PID, err)
+	}
+	return true, nil
+}
+
+// removeStaleOldBin removes what a killed old master left behind. One that
+// goes by itself has removed it before it exits (ngx_delete_pidfile).
+func (c *cycle) removeStaleOldBin() error {
+	oldBin := c.old.pidFile + nginx.OldBin
+	pid, err := nginx.ReadPIDFile(c.successorRoot(), oldBin)
+	if err != nil || pid != c.old.PID {
+		return nil
+	}
+	c.s.log.Warn("the old master left its pid file behind, it is removed", "path", oldBin)
+	return c.successorRoot().Unlink(oldBin)
+}
+
+// successorRoot is the same place as old's; it was opened while old lived.
+func (c *cycle) successorRoot() *nginx.Root { return c.old.root }
+
+// settleUnit is done when systemd follows the successor: sent earlier, the
+// status would be lost.
+func (c *cycle) settleUnit(ctx context.Context) {
+	unit := c.old.unit
+	if unit == nil {
+		return
+	}
+	c.s.notifyUnit(unit, c.successor.PID, fmt.Sprintf("MAINPID=%d", c.successor.PID),
+		"STATUS="+unitStatus(c.rec.Successor.Version, time.Now(), "upgraded from "+c.rec.Old.Version))
+	if !c.movedEarly {
+		return
+	}
+	// MainPID moved while old was the successor's parent: systemd takes it
+	// for somebody else's child, and a later stop would kill it at once.
+	if err := unit.Reload(ctx); err != nil {
+		c.s.log.Warn("cannot reload systemd; do it by hand (systemctl daemon-reload), or a later stop of the unit is not graceful", "error", err)
+	}
+}
+
+// unitStatus is the line that `systemctl status` of the unit shows.
+func unitStatus(version string, since time.Time, how string) string {
+	return fmt.Sprintf("nginx %s since %s, %s (nginx-hotswap)", version, since.Format("2006-01-02 15:04:05 MST"), how)
+}

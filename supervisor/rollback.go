@@ -1,0 +1,188 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// errOldGone is why there is no way back.
+var errOldGone = errors.New("the old master is gone")
+
+// oldServes is the condition of Reviving: as many workers accept as before the
+// upgrade, and all of them are new. Those from before WINCH never count: they
+// may have been told to go.
+func (c *cycle) oldServes(context.Context) (bool, error) {
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return false, errOldGone
+	}
+	known := make(map[nginx.ID]bool)
+	for _, id := range c.rec.Old.Workers {
+		known[id] = true
+	}
+	fresh := 0
+	for _, w := range tree.With(nginx.RoleWorker) {
+		if known[w.ID] {
+			return false, nil
+		}
+		fresh++
+	}
+	return fresh >= max(1, len(c.rec.Old.Workers)) && len(tree.With(nginx.RoleStarting)) == 0, nil
+}
+
+// sendHUP is the act of Reviving. HUP makes a frozen master start its workers
+// again, from the configuration that it has in memory.
+func (c *cycle) sendHUP(ctx context.Context) error {
+	if c.successor == nil || !c.successor.Alive() {
+		// Old starts its workers by itself when it notices the exit
+		// (ngx_reap_children). HUP would be a second set of them; USR1
+		// only wakes it up.
+		return c.old.Signal(unix.SIGUSR1)
+	}
+	// WINCH and HUP that reach a master in one wake-up leave it without
+	// workers: first WINCH must have had its effect.
+	err := c.runner().await(ctx, true, func(context.Context) (bool, error) {
+		tree, err := nginx.ReadTree(c.old.ID)
+		if err != nil {
+			return false, errOldGone
+		}
+		if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) == 0 {
+			return true, nil
+		}
+		if signals, err := nginx.ReadSignals(c.old.PID); err == nil && signals.Waiting() {
+			return false, c.old.Signal(unix.SIGWINCH)
+		}
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.old.Signal(unix.SIGHUP)
+}
+
+// systemdFollowsOld is the condition of Returning.
+func (c *cycle) systemdFollowsOld(ctx context.Context) (bool, error) {
+	if c.old.unit == nil {
+		return true, nil
+	}
+	state, err := c.old.unit.State(ctx)
+	if err != nil {
+		return false, err
+	}
+	// With the successor dead nobody can speak for it any more.
+	return state.MainPID == c.old.PID || c.successor == nil || !c.successor.Alive(), nil
+}
+
+// returnMainPID is the act of Returning: MainPID moved to the successor by a
+// reload in mid-cycle, and only the main process may give it away.
+func (c *cycle) returnMainPID(context.Context) error {
+	return c.old.unit.Notify(c.successor.PID, fmt.Sprintf("MAINPID=%d", c.old.PID))
+}
+
+// dismiss is the act of Dismissing. It is QUIT, not TERM: before 1.19.1 a
+// successor that gets TERM unlinks old's unix sockets.
+func (c *cycle) dismiss(context.Context) error {
+	c.dismissAt = time.Now()
+	if c.successor == nil {
+		return nil
+	}
+	if err := c.successor.Signal(unix.SIGQUIT); err != nil && !errors.Is(err, nginx.ErrGone) {
+		return err
+	}
+	return nil
+}
+
+// successorDismissed is the condition of Dismissing.
+func (c *cycle) successorDismissed(context.Context) (bool, error) {
+	if !c.old.Alive() {
+		return false, errOldGone
+	}
+	if c.dismissAt.IsZero() {
+		return false, nil
+	}
+	if c.successor != nil && c.successor.Alive() {
+		return false, c.escalate()
+	}
+	if c.orphans() > 0 {
+		return false, c.escalate()
+	}
+	if err := c.restoreUnixListeners(); err != nil {
+		return false, err
+	}
+	pid, err := nginx.ReadPIDFile(c.old.root, c.old.pidFile)
+	return err == nil && pid == c.old.PID, nil
+}
+
+// startGrace is how long a successor that does not come up may take to notice
+// QUIT. It blocks that signal while it starts, so one that hangs notices never.
+const startGrace = time.Second
+
+// escalate ends a successor that does not go by itself.
+func (c *cycle) escalate() error {
+	waited := time.Since(c.dismissAt)
+	if c.successor != nil && c.successor.Alive() && waited >= startGrace {
+		// Only while it starts may its master be killed: later its
+		// workers would stay behind and accept for ever.
+		if title, err := nginx.ReadTitle(c.successor.PID); err == nil && title.Role == nginx.RoleStarting {
+			return ignoreGone(c.successor.Signal(unix.SIGKILL))
+		}
+	}
+	if waited >= c.cfg.DismissTimeoutSec && c.killed == 0 {
+		c.killed = 1
+		c.signalSuccessorWorkers(unix.SIGTERM)
+	}
+	if waited >= c.cfg.DismissTimeoutSec+hurryPause && c.killed == 1 {
+		c.killed = 2
+		c.signalSuccessorWorkers(unix.SIGKILL)
+	}
+	if waited >= c.cfg.DismissTimeoutSec+4*hurryPause {
+		return fmt.Errorf("successor %d does not go: %w", c.rec.Successor.PID, errLate)
+	}
+	return nil
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, nginx.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// orphans counts workers of a dead successor that still run, and asks each to
+// finish: they have no master that would.
+func (c *cycle) orphans() int {
+	n := 0
+	for id, p := range c.watched {
+		if p == c.successor || !p.Alive() {
+			continue
+		}
+		n++
+		if c.asked[id] == 0 {
+			c.asked = mark(c.asked, id)
+			_ = p.Signal(unix.SIGQUIT) // it may be gone
+		}
+	}
+	return n
+}
+
+func mark(m map[nginx.ID]int, id nginx.ID) map[nginx.ID]int {
+	if m == nil {
+		m = make(map[nginx.ID]int)
+	}
+	m[id]++
+	return m
+}
+
+func (c *cycle) signalSuccessorWorkers(sig unix.Signal) {
+	for id, p := range c.watched {
+		if p != c.successor && id.PID != 0 {
+			_ = p.Signal(sig) // it may be gone
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// soak is the act of Soaking: the clock starts, everything else is watching.
+func (c *cycle) soak(context.Context) error {
+	c.soakFrom = time.Now()
+	time.AfterFunc(c.cfg.SoakSec, c.poke)
+	return nil
+}
+
+// soaked is the condition of Soaking: SoakSec without a bad sign.
+func (c *cycle) soaked(context.Context) (bool, error) {
+	if c.soakFrom.IsZero() {
+		return false, nil // not begun; a cycle that is resumed soaks anew
+	}
+	if err := c.badSign(); err != nil {
+		return false, err
+	}
+	if time.Since(c.soakFrom) < c.cfg.SoakSec {
+		return false, nil
+	}
+	c.verdict = true
+	c.leaveLine()
+	c.s.audit().Cycle(EventVerdict, c.rec, time.Since(c.soakFrom), "verdict good after %v: no crash, all listeners held; old master %d is kept for %s",
+		since(c.soakFrom), c.old.PID, FormatTimeSpan(c.keepOld()))
+	c.s.answer(WaitVerdict, Outcome{Code: ExitOK, Text: fmt.Sprintf("upgraded %s to %s: it serves, the old master %d finishes its connections",
+		c.rec.Old.Version, c.rec.Successor.Version, c.old.PID), Cycle: c.rec.ID, Result: Upgraded})
+	return true, nil
+}
+
+// keepOld is how long the old master stays frozen after the verdict. A command
+// without a daemon behind it does not stay for that alone.
+func (c *cycle) keepOld() time.Duration {
+	if c.s.oneShot == WaitVerdict {
+		return 0
+	}
+	return c.cfg.KeepOldSec
+}
+
+// badSign looks for what condemns a successor while it serves.
+func (c *cycle) badSign() error {
+	if err := c.successorLives(); err != nil {
+		return err
+	}
+	tree, err := nginx.ReadTree(c.successor.ID)
+	if err != nil {
+		return fmt.Errorf("successor %d is gone: %w", c.successor.PID, err)
+	}
+	return c.lookAtWorkers(tree)
+}
+
+// lookAtWorkers takes hold of the successor's new workers and asks how those
+// that are gone ended.
+func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
+	for _, child := range tree.With(nginx.RoleWorker, nginx.RoleStarting) {
+		// One that is gone already will be asked when its successor is seen.
+		_, _ = c.hold(child.ID)
+	}
+	for id, p := range c.watched {
+		if p == c.successor || p.Alive() {
+			continue
+		}
+		exit := p.Exit()
+		if !exit.Known && c.askAgain(id) {
+			continue
+		}
+		delete(c.watched, id)
+		delete(c.asked, id)
+		p.Close()
+		if condemns(exit) {
+			return fmt.Errorf("worker %d of %s %v", id.PID, c.rec.Successor.Version, exit)
+		}
+	}
+	return nil
+}
+
+// askAgain looks a little later: the kernel tells how a process ended once its
+// parent has reaped it, which is after its exit is noticed.
+func (c *cycle) askAgain(id nginx.ID) bool {
+	if c.asked == nil {
+		c.asked = make(map[nginx.ID]int)
+	}
+	const pause, times = 5 * time.Millisecond, 20
+	if c.asked[id]++; c.asked[id] > times {
+		return false
+	}
+	time.AfterFunc(pause, c.poke)
+	return true
+}
+
+// condemns reports whether a worker that ended like this was bad. SIGKILL and
+// SIGTERM come from outside: the OOM killer, an administrator.
+func condemns(e nginx.Exit) bool {
+	return e.Crashed() && e.Signal != unix.SIGKILL && e.Signal != unix.SIGTERM
+}
+
+// drain is the act of Draining: there is nothing to send, old workers finish
+// by themselves.
+func (c *cycle) drain(context.Context) error {
+	c.keepUntil = time.Now().Add(c.keepOld())
+	time.AfterFunc(c.keepOld(), c.poke)
+	if c.cfg.DrainTimeoutSec < Infinity {
+		time.AfterFunc(c.cfg.DrainTimeoutSec, c.poke)
+		c.drainUntil = time.Now().Add(c.cfg.DrainTimeoutSec)
+	}
+	return nil
+}
+
+// oldDrained is the condition of Draining.
+func (c *cycle) oldDrained(context.Context) (bool, error) {
+	if c.keepUntil.IsZero() {
+		return false, nil // not begun
+	}
+	if err := c.successorLives(); err != nil {
+		return false, err
+	}
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		// Somebody else has sent QUIT, which was ours to send next.
+		return true, nil
+	}
+	left := forked(tree)
+	for _, child := range left {
+		if _, err := c.hold(child.ID); err != nil {
+			c.poke() // it went in between: look again
+		}
+	}
+	if len(left) > 0 {
+		c.hurry(left)
+		return false, nil
+	}
+	if !c.drained {
+		c.drained = true
+		c.s.audit().Cycle(EventDrained, c.rec, 0, "the last worker of old master %d has finished", c.old.PID)
+	}
+	return !time.Now().Before(c.keepUntil), nil
+}
+
+func forked(tree nginx.Tree) []nginx.Child {
+	var found []nginx.Child
+	for _, child := range tree.Children {
+		if !child.Executed {
+			found = append(found, child)
+		}
+	}
+	return found
+}
+
+// hurry ends old workers that have not finished by DrainTimeoutSec. Their
+// master does not start others: WINCH has told it so.
+func (c *cycle) hurry(left []nginx.Child) {
+	if c.drainUntil.IsZero() || time.Now().Before(c.drainUntil) {
+		return
+	}
+	signal := unix.SIGTERM
+	if c.hurried {
+		signal = unix.SIGKILL
+	}
+	c.hurried = true
+	c.drainUntil = time.Now().Add(hurryPause)
+	time.AfterFunc(hurryPause, c.poke)
+	c.s.log.Warn(fmt.Sprintf("%s: DrainTimeoutSec=%s is over: %s sent to %s of old master %d, what they still do is cut",
+		c.rec.Instance, FormatTimeSpan(c.cfg.DrainTimeoutSec), unix.SignalName(signal), plural(len(left), "worker"), c.old.PID))
+	for _, child := range left {
+		if p, err := c.hold(child.ID); err == nil {
+			_ = p.Signal(signal) // it may be gone
+		}
+	}
+}
+
+// hurryPause is between TERM and KILL.
+const hurryPause = 5 * time.Second

@@ -1,0 +1,312 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// kept is the condition of Keeping.
+func (c *cycle) kept(context.Context) (bool, error) {
+	has, err := c.s.vault().Has(c.rec.Old.Version, c.rec.Old.SHA256)
+	return has && c.place, err
+}
+
+// keep is the act of Keeping. It also takes the place in the line, which lasts
+// until the verdict.
+func (c *cycle) keep(ctx context.Context) error {
+	if err := c.s.keepRunning(c.old); err != nil {
+		return err
+	}
+	c.s.audit().Cycle(EventKept, c.rec, 0, "running build %s is kept in %s", c.old.build.Short(),
+		c.s.vault().Path(c.rec.Old.Version, c.rec.Old.SHA256))
+	select {
+	case c.s.line <- struct{}{}:
+		c.place = true
+		return nil
+	default:
+		c.s.audit().Cycle(EventWaiting, c.rec, 0, "waiting until another instance has its verdict")
+	}
+	select {
+	case c.s.line <- struct{}{}:
+		c.place = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *cycle) leaveLine() {
+	if c.place {
+		<-c.s.line
+		c.place = false
+	}
+}
+
+// keepRunning puts the build that a master runs into the vault.
+func (s *Supervisor) keepRunning(m *master) error {
+	if has, err := s.vault().Has(m.build.Number, m.build.SHA256); has || err != nil {
+		return err
+	}
+	b := KeptBuild{Version: m.build.Number, SHA256: m.build.SHA256, Path: m.binary, Kept: time.Now()}
+	if err := s.vault().Keep(b, nginx.ExePath(m.PID)); err != nil {
+		return err
+	}
+	return s.vault().Prune(s.instance.Upgrade.KeepBuilds, m.build.SHA256)
+}
+
+// sendUSR2 is the act of Starting. What old has now is written down first: it
+// is what the successor must take over, and what a way back must restore.
+func (c *cycle) sendUSR2(context.Context) error {
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return err
+	}
+	c.rec.Old.Workers = identities(tree.With(nginx.RoleWorker))
+	if c.rec.Old.Listeners, err = c.old.Listeners(); err != nil {
+		return err
+	}
+	if err := c.linkUnixListeners(); err != nil {
+		return err
+	}
+	if err := c.stillVerified(); err != nil {
+		return err
+	}
+	if err := c.s.store.SaveRunning(c.rec); err != nil {
+		return err
+	}
+	if err := c.old.Signal(unix.SIGUSR2); err != nil {
+		return err
+	}
+	c.usr2At = time.Now()
+	return nil
+}
+
+func identities(children []nginx.Child) []nginx.ID {
+	ids := make([]nginx.ID, len(children))
+	for i, child := range children {
+		ids[i] = child.ID
+	}
+	return ids
+}
+
+// stillVerified makes sure that USR2 executes what was verified.
+func (c *cycle) stillVerified() error {
+	now, err := c.old.root.Stat(c.candidate.path)
+	if err != nil {
+		return c.old.unreadable(err)
+	}
+	then, err := c.candidate.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(now, then) || !now.ModTime().Equal(then.ModTime()) || now.Size() != then.Size() {
+		return &Refusal{ReasonBeingWritten, c.candidate.path + " changed after it was verified", "the new file is looked at"}
+	}
+	return nil
+}
+
+// successorServes is the condition of Starting.
+func (c *cycle) successorServes(context.Context) (bool, error) {
+	if c.successor == nil {
+		found, err := c.findSuccessor()
+		if !found || err != nil {
+			return false, err
+		}
+	}
+	if err := c.successorLives(); err != nil {
+		return false, err
+	}
+	ready, tree, err := c.ready()
+	if !ready || err != nil {
+		return false, err
+	}
+	if err := c.takesOver(); err != nil {
+		return false, err
+	}
+	c.rec.Successor.Workers = identities(tree.With(nginx.RoleWorker))
+	c.started(len(c.rec.Successor.Workers))
+	return true, nil
+}
+
+func (c *cycle) started(workers int) {
+	if c.usr2At.IsZero() {
+		return // resumed: it was told before
+	}
+	c.s.audit().Cycle(EventStarted, c.rec, time.Since(c.usr2At), "USR2 sent to master %d, successor %d serves with %s after %v",
+		c.old.PID, c.successor.PID, plural(workers, "worker"), since(c.usr2At))
+}
+
+// findSuccessor looks for the process that old has exec'ed.
+func (c *cycle) findSuccessor() (bool, error) {
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return false, fmt.Errorf("the old master is gone: %w", err)
+	}
+	for _, child := range tree.Successors() {
+		p, err := c.hold(child.ID)
+		if errors.Is(err, nginx.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if ok, err := c.runsCandidate(p); !ok || err != nil {
+			return false, err
+		}
+		c.successor = p
+		c.rec.Successor.PID, c.rec.Successor.Start = p.PID, p.Start
+		c.s.publish(func(v *view) { v.successor = &p.ID })
+		return true, c.s.store.SaveRunning(c.rec)
+	}
+	return false, c.cameUp(tree)
+}
+
+// runsCandidate compares what a process executes with what was verified.
+func (c *cycle) runsCandidate(p *nginx.Process) (bool, error) {
+	sha, err := nginx.HashExe(p.PID)
+	if !p.Alive() {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot read what pid %d executes: %w", p.PID, err)
+	}
+	if sha != c.rec.Successor.SHA256 {
+		return false, fmt.Errorf("pid %d executes another file (%s…) than the one that was verified (%s…)", p.PID,
+			hash8(sha), hash8(c.rec.Successor.SHA256))
+	}
+	return true, nil
+}
+
+// cameUp is asked while there is no successor. An old master that has dealt
+// with USR2, waits again and has no successor has none to come: USR2 was
+// refused, the file could not be executed, or it ended at once.
+func (c *cycle) cameUp(before nginx.Tree) error {
+	if c.usr2At.IsZero() {
+		return nil
+	}
+	signals, err := nginx.ReadSignals(c.old.PID)
+	if err != nil || !signals.Waiting() {
+		return nil
+	}
+	now, err := nginx.ReadTree(c.old.ID)
+	if err != nil || len(before.Successors())+len(now.Successors()) > 0 {
+		return nil
+	}
+	return errors.New("the successor did not come up (the error log says why)")
+}
+
+// successorLives returns how the successor ended if it did.
+func (c *cycle) successorLives() error {
+	if c.successor.Alive() {
+		return nil
+	}
+	return fmt.Errorf("successor %d %v", c.successor.PID, c.successor.Exit())
+}
+
+// ready reports whether the successor waits in its cycle and all its workers
+// are past initialisation.
+func (c *cycle) ready() (bool, nginx.Tree, error) {
+	title, err := nginx.ReadTitle(c.successor.PID)
+	if err != nil || title.Role != nginx.RoleMaster {
+		return false, nginx.Tree{}, nil
+	}
+	if signals, err := nginx.ReadSignals(c.successor.PID); err != nil || !signals.Waiting() {
+		return false, nginx.Tree{}, nil
+	}
+	tree, err := nginx.ReadTree(c.successor.ID)
+	if err != nil {
+		return false, nginx.Tree{}, nil
+	}
+	if err := c.lookAtWorkers(tree); err != nil {
+		return false, tree, err
+	}
+	workers, starting := tree.With(nginx.RoleWorker), tree.With(nginx.RoleStarting)
+	return len(workers) > 0 && len(starting) == 0, tree, nil
+}
+
+// takesOver makes sure that the successor holds every socket on which clients
+// arrive at old: what it lacks would be a black hole once old accepts no more.
+func (c *cycle) takesOver() error {
+	held, err := c.successor.Listeners()
+	if err != nil {
+		return err
+	}
+	missing := nginx.Missing(c.rec.Old.Listeners, held)
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("successor %d lacks %s of the old master's listeners (%s); reload nginx first, so that both agree, "+
+		"or with reuseport and fewer workers set net.ipv4.tcp_migrate_req=1", c.successor.PID, plural(len(missing), "one", "some"), missing[0])
+}
+
+// sendWINCH is the act of Shifting.
+func (c *cycle) sendWINCH(context.Context) error {
+	// Without a successor WINCH would leave nobody that accepts; should it
+	// die right here, old notices its exit and starts workers again.
+	if err := c.successorLives(); err != nil {
+		return err
+	}
+	if err := c.old.Signal(unix.SIGWINCH); err != nil {
+		return err
+	}
+	c.winchAt = time.Now()
+	return c.successorLives()
+}
+
+// oldAcceptsNoMore is the condition of Shifting: each old worker is gone or
+// says that it is shutting down.
+func (c *cycle) oldAcceptsNoMore(context.Context) (bool, error) {
+	if err := c.successorLives(); err != nil {
+		return false, err
+	}
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return false, fmt.Errorf("the old master is gone: %w", err)
+	}
+	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) > 0 {
+		return false, nil
+	}
+	if !c.winchAt.IsZero() {
+		draining, connections := c.connections(tree)
+		c.s.audit().Cycle(EventShifted, c.rec, time.Since(c.winchAt), "WINCH sent to old master %d, %s", c.old.PID, drainText(draining, connections))
+	}
+	return true, nil
+}
+
+func drainText(workers, connections int) string {
+	if workers == 0 {
+		return "its workers have finished"
+	}
+	verb := "finish"
+	if workers == 1 {
+		verb = "finishes"
+	}
+	return fmt.Sprintf("its %s %s %s", plural(workers, "worker"), verb, plural(connections, "connection"))
+}
+
+// connections counts what the draining workers of old still have to do.
+func (c *cycle) connections(tree nginx.Tree) (workers, connections int) {
+	draining := tree.With(nginx.RoleDraining)
+	return len(draining), drainingConnections(c.old.PID, len(c.rec.Old.Listeners), tree)
+}
+
+// plural is "1 worker", "2 workers"; with two words it is one or the other.
+func plural(n int, words ...string) string {
+	if len(words) == 2 {
+		if n == 1 {
+			return words[0]
+		}
+		return words[1]
+	}
+	if n == 1 {
+		return "1 " + words[0]
+	}
+	return fmt.Sprintf("%d %ss", n, words[0])
+}

@@ -1,0 +1,266 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// Supervisor owns one instance. One goroutine, the one that calls Run or Once,
+// does everything; the others talk to it by pokes and requests.
+type Supervisor struct {
+	instance    InstanceConfig
+	automatic   bool
+	lockTimeout time.Duration
+	keepHistory int
+
+	systemd Systemd
+	store   Store
+	builds  *Builds
+	line    Line
+	log     *slog.Logger
+	locks   []PackageLock
+
+	pokes    chan struct{}
+	requests chan request
+	waiting  []request // for the cycle that runs
+	later    []request // for after it
+	oneShot  Wait      // set by Once: no daemon stays behind
+
+	current     *master
+	attachment  *Attachment
+	unitName    string
+	tried       string    // the candidate that was refused last, with the state of its inputs
+	lockedSince time.Time // a package transaction is waited for
+	again       <-chan time.Time
+
+	mu   sync.Mutex
+	view view
+}
+
+// Options are what a Supervisor needs besides its instance.
+type Options struct {
+	Config  Config
+	Store   Store
+	Systemd Systemd // nil where systemd does not run
+	Log     *slog.Logger
+	// Builds and Line are shared by the supervisors of one process; nil
+	// gives each its own.
+	Builds *Builds
+	Line   Line
+	// PackageLocks defaults to PackageLocks.
+	PackageLocks []PackageLock
+}
+
+// New returns a supervisor for an instance.
+func New(instance InstanceConfig, o Options) *Supervisor {
+	s := &Supervisor{
+		instance: instance, automatic: o.Config.Automatic, lockTimeout: o.Config.PackageLockTimeoutSec,
+		keepHistory: o.Config.KeepHistory, systemd: o.Systemd, store: o.Store, builds: o.Builds, line: o.Line,
+		log: o.Log, locks: o.PackageLocks, unitName: instance.Unit,
+		pokes: make(chan struct{}, 1), requests: make(chan request),
+	}
+	if s.builds == nil {
+		s.builds = new(Builds)
+	}
+	if s.line == nil {
+		s.line = NewLine(max(1, o.Config.Concurrency))
+	}
+	if s.locks == nil {
+		s.locks = PackageLocks
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.view.phase = Idle
+	return s
+}
+
+// Name is the name of the instance.
+func (s *Supervisor) Name() string { return s.instance.Name }
+
+func (s *Supervisor) audit() Audit {
+	return Audit{Log: s.log, Instance: s.instance.Name, Unit: s.unitName}
+}
+
+func (s *Supervisor) vault() Vault { return Vault{s.store.vault(s.instance.Name)} }
+
+// Poke says "look again": something may have changed. It never blocks, and a
+// poke too many does no harm.
+func (s *Supervisor) Poke() {
+	select {
+	case s.pokes <- struct{}{}:
+	default:
+	}
+}
+
+// Run attaches to the instance and looks after it until the context ends. A
+// cycle that runs then is left in a state from which the next Run goes on. The
+// caller holds the instance's lock.
+func (s *Supervisor) Run(ctx context.Context) error {
+	defer s.detach()
+	s.Poke()
+	for {
+		var exited <-chan struct{}
+		if s.current != nil {
+			exited = s.current.Exited()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-exited:
+			s.detach()
+			s.Poke()
+		case <-s.pokes:
+			s.again = nil
+			s.look(ctx)
+		case <-s.again:
+			s.again = nil
+			s.look(ctx)
+		case r := <-s.requests:
+			s.serve(ctx, r)
+		}
+		s.serveLater(ctx)
+	}
+}
+
+func (s *Supervisor) serveLater(ctx context.Context) {
+	for len(s.later) > 0 && ctx.Err() == nil {
+		r := s.later[0]
+		s.later = s.later[1:]
+		s.serve(ctx, r)
+	}
+}
+
+// retryIn looks again after a while, if nothing happens before.
+func (s *Supervisor) retryIn(d time.Duration) { s.again = time.After(d) }
+
+// Pauses before something that gave no event is looked at again.
+const (
+	pauseLock   = 250 * time.Millisecond // for the end of a package transaction
+	pauseWriter = time.Second            // for the end of a writer
+	pauseUnit   = time.Second            // for the end of a job on the unit
+)
+
+// look compares what runs with what is on disk and decides.
+func (s *Supervisor) look(ctx context.Context) {
+	if err := s.resume(ctx); err != nil {
+		s.log.Error(fmt.Sprintf("%s: cannot go on with an earlier cycle", s.instance.Name), "error", err)
+		return
+	}
+	if err := s.refresh(ctx); err != nil {
+		s.notAttached(err)
+		return
+	}
+	c, err := s.current.compare()
+	if err != nil {
+		s.undecided(err)
+		return
+	}
+	if c == nil {
+		s.upToDate()
+		return
+	}
+	if s.mayTry(c) {
+		if _, err := s.cycle(ctx, c, OriginWatch); err != nil {
+			s.log.Info(fmt.Sprintf("%s: the cycle is interrupted and will be continued", s.instance.Name), "cause", err)
+		}
+		s.Poke() // something may have come meanwhile
+		return
+	}
+	c.Close()
+}
+
+// refresh makes sure that we are attached to the master that runs now.
+func (s *Supervisor) refresh(ctx context.Context) error {
+	if s.current != nil && s.current.Alive() {
+		moved, err := s.moved(ctx)
+		if err != nil || !moved {
+			return err
+		}
+	}
+	s.detach()
+	m, err := s.attach(ctx)
+	if err != nil {
+		return err
+	}
+	return s.attached(m)
+}
+
+// moved reports whether the instance has another master than the one that we
+// know, although that one lives.
+func (s *Supervisor) moved(ctx context.Context) (bool, error) {
+	if s.current.unit == nil {
+		pid, err := s.pidFromFile(s.instance.PIDFile)
+		return err == nil && pid != s.current.PID, nil
+	}
+	state, err := s.current.unit.State(ctx)
+	return err == nil && state.MainPID != 0 && state.MainPID != s.current.PID, err
+}
+
+// attached takes a master into our care.
+func (s *Supervisor) attached(m *master) error {
+	s.current = m
+	if m.unit != nil {
+		s.unitName = m.unit.Name()
+	}
+	s.publish(func(v *view) {
+		v.main, v.running, v.path, v.since, v.problem = &m.ID, m.build, m.binary, m.since, ""
+		v.listeners, v.unit = s.countListeners(m), s.unitName
+	})
+	s.audit().Event(EventAttached, m.PID, nil, "attached to %s, nginx %s, binary %s", m.name(), m.build.Short(), m.binary)
+	if err := s.loadAttachment(m); err != nil {
+		return err
+	}
+	if err := s.keepRunning(m); err != nil {
+		s.log.Warn(fmt.Sprintf("%s: cannot keep the running build", s.instance.Name), "error", err)
+	}
+	if m.unit != nil {
+		s.notifyUnit(m.unit, m.PID, "STATUS="+unitStatus(m.build.Number, m.since, "watched"))
+	}
+	return nil
+}
+
+func (s *Supervisor) countListeners(m *master) int {
+	found, err := m.Listeners()
+	if err != nil {
+		s.log.Debug("cannot list the listeners", "error", err)
+	}
+	return len(found)
+}
+
+func (s *Supervisor) detach() {
+	if s.current == nil {
+		return
+	}
+	s.current.Close()
+	s.current = nil
+	s.publish(func(v *view) { v.main, v.successor = nil, nil })
+}
+
+// notAttached says once why there is nothing to look after.
+func (s *Supervisor) notAttached(err error) {
+	text := err.Error()
+	if s.snapshot().problem == text {
+		return
+	}
+	s.publish(func(v *view) { v.problem = text })
+	if errors.Is(err, ErrNotRunning) {
+		s.audit().Event(EventDetached, 0, nil, "%s", text)
+		return
+	}
+	s.log.Warn(s.instance.Name+": cannot attach: "+text, fieldInstance, s.instance.Name)
+}
+
+// notifyUnit sends sd_notify lines on behalf of the unit, where the unit takes
+// them.
+func (s *Supervisor) notifyUnit(unit Unit, pid int, lines ...string) {
+	if err := unit.Notify(pid, lines...); err != nil && !errors.Is(err, nginx.ErrGone) {
+		s.log.Debug("cannot speak for the unit", "unit", unit.Name(), "error", err)
+	}
+}

@@ -1,0 +1,165 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+const (
+	busName    = "org.freedesktop.systemd1"
+	busRoot    = dbus.ObjectPath("/org/freedesktop/systemd1")
+	ifManager  = "org.freedesktop.systemd1.Manager"
+	ifUnit     = "org.freedesktop.systemd1.Unit"
+	ifService  = "org.freedesktop.systemd1.Service"
+	ifJob      = "org.freedesktop.systemd1.Job"
+	ifProps    = "org.freedesktop.DBus.Properties"
+	errNoUnit  = "org.freedesktop.systemd1.NoUnitForPID"
+	errNoProc  = "org.freedesktop.systemd1.NoSuchProcess"
+	errGone    = "org.freedesktop.DBus.Error.UnknownObject"
+	errMissing = "org.freedesktop.systemd1.NoSuchUnit"
+
+	// callTimeout is sd-bus's own default for a method call.
+	callTimeout = 25 * time.Second
+	// reloadTimeout is longer: the reply comes after all generators have run.
+	reloadTimeout = 3 * time.Minute
+)
+
+var (
+	// ErrNoUnit says that a process belongs to no unit that PID 1 knows.
+	ErrNoUnit = errors.New("process belongs to no unit")
+	// ErrNoProcess says that there is no process with the given pid.
+	ErrNoProcess = errors.New("no such process")
+)
+
+// Booted reports whether PID 1 is systemd, by the rule of sd_booted(3): the
+// directory /run/systemd/system exists and is no symlink.
+func Booted() bool {
+	fi, err := os.Lstat("/run/systemd/system")
+	return err == nil && fi.IsDir()
+}
+
+// Manager is a connection of our own to PID 1. Its methods may be called from
+// several goroutines. A call without a nearer deadline in its context ends
+// after 25 s, a Reload after 3 min.
+type Manager struct {
+	conn *dbus.Conn
+}
+
+// Dial reaches PID 1: as root over /run/systemd/private, which works without a
+// D-Bus daemon, else over the system bus. The context bounds the dialling, not
+// the life of the connection; Close ends that.
+func Dial(ctx context.Context) (*Manager, error) {
+	c, err := dialAny(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Manager{conn: c}, nil
+}
+
+// Close ends the connection.
+func (m *Manager) Close() error {
+	return m.conn.Close()
+}
+
+// Units gives the names of the loaded units, active or not, that match one of
+// the glob patterns (systemctl list-units --all), sorted.
+func (m *Manager) Units(ctx context.Context, patterns []string) ([]string, error) {
+	// a(ssssssouso): name, description, load, active and sub state, followed, path, job
+	var list []struct {
+		Name, Description, Load, Active, Sub, Follows string
+		Path                                          dbus.ObjectPath
+		Job                                           uint32
+		JobType                                       string
+		JobPath                                       dbus.ObjectPath
+	}
+	err := m.call(ctx, "ListUnitsByPatterns", []string{}, patterns).Store(&list)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list units: %w", err)
+	}
+	var names []string
+	for _, u := range list {
+		if u.Load == "loaded" {
+			names = append(names, u.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// UnitOf gives the name of the unit whose control group holds the process. The
+// error is ErrNoUnit or ErrNoProcess where one of these is the reason.
+func (m *Manager) UnitOf(ctx context.Context, pid int) (string, error) {
+	var path dbus.ObjectPath
+	err := m.call(ctx, "GetUnitByPID", uint32(pid)).Store(&path)
+	switch errorName(err) {
+	case "":
+	case errNoUnit:
+		return "", fmt.Errorf("pid %d: %w", pid, ErrNoUnit)
+	case errNoProc:
+		return "", fmt.Errorf("pid %d: %w", pid, ErrNoProcess)
+	default:
+		return "", fmt.Errorf("cannot find the unit of pid %d: %w", pid, err)
+	}
+	v, err := m.get(ctx, path, ifUnit, "Id")
+	if err != nil {
+		return "", fmt.Errorf("cannot find the unit of pid %d: %w", pid, err)
+	}
+	name, _ := v.Value().(string)
+	return name, nil
+}
+
+// Reload makes PID 1 read its units again (systemctl daemon-reload) and returns
+// when it has. It also makes systemd look again whether a main process is its
+// child, which undoes the "alien" mark that an early MAINPID= leaves.
+func (m *Manager) Reload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
+	err := m.conn.Object(busName, busRoot).CallWithContext(ctx, ifManager+".Reload", 0).Err
+	if err != nil {
+		return fmt.Errorf("cannot reload systemd: %w", err)
+	}
+	return nil
+}
+
+// call calls a method of the manager object and waits for the reply.
+func (m *Manager) call(ctx context.Context, method string, args ...any) *dbus.Call {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return m.conn.Object(busName, busRoot).CallWithContext(ctx, ifManager+"."+method, 0, args...)
+}
+
+// get reads one property.
+func (m *Manager) get(ctx context.Context, path dbus.ObjectPath, iface, name string) (dbus.Variant, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var v dbus.Variant
+	err := m.conn.Object(busName, path).CallWithContext(ctx, ifProps+".Get", 0, iface, name).Store(&v)
+	return v, err
+}
+
+// getAll reads the properties of all interfaces of an object in one call, which
+// makes them a consistent picture.
+func (m *Manager) getAll(ctx context.Context, path dbus.ObjectPath) (properties, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var p properties
+	err := m.conn.Object(busName, path).CallWithContext(ctx, ifProps+".GetAll", 0, "").Store(&p)
+	return p, err
+}
+
+// errorName is the D-Bus name of an error, its text if it has none, "" for nil.
+func errorName(err error) string {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[dbus.Error](err); ok {
+		return e.Name
+	}
+	return err.Error()
+}

@@ -1,0 +1,145 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Unit is a service unit by its name. It holds no connection: every call dials
+// PID 1 anew, so that a daemon-reexec or a restart of the D-Bus daemon between
+// two calls costs nothing.
+type Unit struct {
+	name string
+}
+
+// NewUnit names a unit, with its suffix (nginx.service). It does not look
+// whether the unit exists: State tells.
+func NewUnit(name string) *Unit {
+	return &Unit{name: name}
+}
+
+// Name is the name that was given to NewUnit.
+func (u *Unit) Name() string {
+	return u.name
+}
+
+// State is PID 1's view of a service unit at one instant. What a version of
+// systemd does not know, or what the unit does not have, is zero.
+type State struct {
+	Name         string // the unit's own name, also when it was asked for by an alias
+	LoadState    string // "loaded", "not-found", "masked", "error", "bad-setting"
+	ActiveState  string // "active", "reloading", "inactive", "failed", "activating", "deactivating"
+	SubState     string
+	Type         string // "forking", "simple", "notify", ...
+	PIDFile      string // absolute, "" without PIDFile=
+	ControlGroup string // below the root of the hierarchy, "" when the unit does not run
+	NotifyAccess string // "none", "main", "exec", "all"
+	KillMode     string
+	MainPID      int // 0 when there is none
+	JobID        uint32
+	JobType      string // "start", "stop", "reload", "restart", ...; "" without a job
+	NRestarts    uint32
+	ExecStart    []string // argv of the first command
+	ExecReload   []string // argv of the first command
+	FragmentPath string
+	StatusText   string
+	MemoryMax    uint64 // bytes; all bits set means no limit
+	InvocationID string // 32 hex digits, "" when the unit has not run
+}
+
+// State asks PID 1 for the state of the unit. A unit that does not exist is no
+// error: its LoadState is "not-found".
+func (u *Unit) State(ctx context.Context) (State, error) {
+	m, err := Dial(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	defer m.Close()
+	s, err := m.state(ctx, u.name)
+	if err != nil {
+		return State{}, fmt.Errorf("cannot read the state of %s: %w", u.name, err)
+	}
+	return s, nil
+}
+
+// state reads all properties at once. Asking an object path loads the unit
+// behind it, as systemctl show does.
+func (m *Manager) state(ctx context.Context, name string) (State, error) {
+	p, err := m.getAll(ctx, unitPath(name))
+	if err != nil {
+		return State{}, err
+	}
+	s := stateOf(p)
+	if s.JobID != 0 {
+		s.JobType = m.jobType(ctx, p)
+		// A job that ended between the two calls is none.
+		if s.JobType == "" {
+			s.JobID = 0
+		}
+	}
+	return s, nil
+}
+
+func stateOf(p properties) State {
+	return State{
+		Name:         p.text("Id"),
+		LoadState:    p.text("LoadState"),
+		ActiveState:  p.text("ActiveState"),
+		SubState:     p.text("SubState"),
+		Type:         p.text("Type"),
+		PIDFile:      p.text("PIDFile"),
+		ControlGroup: p.text("ControlGroup"),
+		NotifyAccess: p.text("NotifyAccess"),
+		KillMode:     p.text("KillMode"),
+		MainPID:      int(p.uint32("MainPID")),
+		JobID:        jobID(p),
+		NRestarts:    p.uint32("NRestarts"),
+		ExecStart:    p.argv("ExecStart"),
+		ExecReload:   p.argv("ExecReload"),
+		FragmentPath: p.text("FragmentPath"),
+		StatusText:   p.text("StatusText"),
+		MemoryMax:    p.uint64("MemoryMax"),
+		InvocationID: p.hex("InvocationID"),
+	}
+}
+
+// jobID and jobType read the unit's Job property, (uo).
+func jobID(p properties) uint32 {
+	job, _ := p["Job"].Value().([]any)
+	if len(job) != 2 {
+		return 0
+	}
+	id, _ := job[0].(uint32)
+	return id
+}
+
+func (m *Manager) jobType(ctx context.Context, p properties) string {
+	job, _ := p["Job"].Value().([]any)
+	path, _ := job[1].(dbus.ObjectPath)
+	v, err := m.get(ctx, path, ifJob, "JobType")
+	if err != nil {
+		return ""
+	}
+	s, _ := v.Value().(string)
+	return s
+}
+
+// unitPath is the object path of a unit: every byte that is no letter or digit,
+// and a digit in front, is written as _xx (bus_label_escape in systemd).
+func unitPath(name string) dbus.ObjectPath {
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		digit := c >= '0' && c <= '9'
+		if letter || digit && i > 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "_%02x", c)
+		}
+	}
+	return busRoot + "/unit/" + dbus.ObjectPath(b.String())
+}

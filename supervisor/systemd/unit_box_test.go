@@ -1,0 +1,183 @@
+//go:build box
+
+package systemd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const nginxUnit = "nginx.service"
+
+func mainPID(t *testing.T) int {
+	t.Helper()
+	s, err := NewUnit(nginxUnit).State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.MainPID == 0 {
+		t.Fatalf("nginx does not run: %+v", s)
+	}
+	return s.MainPID
+}
+
+func TestInBoxState(t *testing.T) {
+	inBox(t)
+	if !Booted() {
+		t.Error("not booted")
+	}
+	s, err := NewUnit(nginxUnit).State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, _ := strconv.Atoi(sh(t, "cat /run/nginx.pid"))
+	got := []string{s.Name, s.LoadState, s.ActiveState, s.SubState, s.Type, s.PIDFile, s.NotifyAccess, s.KillMode, s.ControlGroup}
+	want := []string{nginxUnit, "loaded", "active", "running", "forking", "/run/nginx.pid", "none", "mixed", "/system.slice/nginx.service"}
+	if !slices.Equal(got, want) || s.MainPID != pid {
+		t.Errorf("%+v", s)
+	}
+	if len(s.ExecStart) != 3 || s.ExecStart[0] != "/usr/sbin/nginx" || !slices.Contains(s.ExecReload, "reload") {
+		t.Errorf("commands %q, %q", s.ExecStart, s.ExecReload)
+	}
+	if len(s.InvocationID) != 32 || s.MemoryMax != 1<<64-1 || s.JobID != 0 || s.FragmentPath == "" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestInBoxNotFound(t *testing.T) {
+	inBox(t)
+	s, err := NewUnit("absent@x-y.service").State(t.Context())
+	if err != nil || s.LoadState != "not-found" || s.MainPID != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, err := NewUnit("no unit name").State(t.Context()); err == nil {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestInBoxJob(t *testing.T) {
+	inBox(t)
+	dropIn(t, nginxUnit, "[Service]\nExecReload=\nExecReload=/bin/sleep 2\n")
+	sh(t, "systemctl reload --no-block nginx")
+	s, err := NewUnit(nginxUnit).State(t.Context())
+	if err != nil || s.JobType != "reload" || s.JobID == 0 || s.ActiveState != "reloading" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	eventually(t, func() string {
+		if s, _ := NewUnit(nginxUnit).State(t.Context()); s.JobID != 0 {
+			return "the job does not end"
+		}
+		return ""
+	})
+}
+
+func TestInBoxManager(t *testing.T) {
+	inBox(t)
+	m, err := Dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	units, err := m.Units(t.Context(), []string{"nginx*.service", "absent.service"})
+	if err != nil || !slices.Equal(units, []string{nginxUnit}) {
+		t.Errorf("%q, %v", units, err)
+	}
+	if unit, err := m.UnitOf(t.Context(), mainPID(t)); err != nil || unit != nginxUnit {
+		t.Errorf("%q, %v", unit, err)
+	}
+	if unit, err := m.UnitOf(t.Context(), os.Getpid()); !errors.Is(err, ErrNoUnit) {
+		t.Errorf("%q, %v", unit, err)
+	}
+	if unit, err := m.UnitOf(t.Context(), 1<<22-1); !errors.Is(err, ErrNoProcess) && !errors.Is(err, ErrNoUnit) {
+		t.Errorf("%q, %v", unit, err)
+	}
+	if err := m.Reload(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// The same over the system bus, as one who is not root would.
+func TestInBoxSystemBus(t *testing.T) {
+	inBox(t)
+	c, err := dialBus(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Manager{conn: c}
+	defer m.Close()
+	if s, err := m.state(t.Context(), nginxUnit); err != nil || s.LoadState != "loaded" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestInBoxDialEnds(t *testing.T) {
+	inBox(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if m, err := Dial(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", m, err)
+	}
+}
+
+// A message on behalf of nginx's master shows in systemctl status.
+func TestInBoxNotifyAs(t *testing.T) {
+	inBox(t)
+	dropIn(t, nginxUnit, "[Service]\nNotifyAccess=main\n")
+	pid := mainPID(t)
+	if err := NotifyAs(pid, "STATUS=1.22.1 since noon\nfake"); err != nil {
+		t.Fatal(err)
+	}
+	// The barrier makes it visible at once.
+	s, err := NewUnit(nginxUnit).State(t.Context())
+	if err != nil || s.StatusText != "1.22.1 since noon fake" || s.NotifyAccess != "main" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if out := sh(t, "systemctl status nginx"); !strings.Contains(out, "1.22.1 since noon") {
+		t.Errorf("systemctl status:\n%s", out)
+	}
+	if err := NotifyAs(pid, "STATUS="); err != nil {
+		t.Error(err)
+	}
+	if err := NotifyAs(1<<22-1, "STATUS=x"); !errors.Is(err, ErrNoProcess) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A hot upgrade by hand: systemd re-reads the PID file and says nothing.
+func TestInBoxWaitMainPID(t *testing.T) {
+	inBox(t)
+	old := mainPID(t)
+	u := NewUnit(nginxUnit)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := u.WaitMainPID(ctx, old+1); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), strconv.Itoa(old)) {
+		t.Errorf("%v", err)
+	}
+	if err := unix.Kill(old, unix.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	successor := 0
+	eventually(t, func() string {
+		pid, err := os.ReadFile("/run/nginx.pid")
+		if successor, _ = strconv.Atoi(strings.TrimSpace(string(pid))); err != nil || successor == old || successor == 0 {
+			return "no successor"
+		}
+		return ""
+	})
+	if err := unix.Kill(old, unix.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := u.WaitMainPID(ctx, successor); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,170 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+func dirOf(path string) string { return filepath.Dir(path) }
+
+// verified is the condition of Verifying.
+func (c *cycle) verified(context.Context) (bool, error) {
+	return c.candidate != nil && c.candidate.tested > 0, nil
+}
+
+// verify is the act of Verifying: it touches nothing.
+func (c *cycle) verify(ctx context.Context) error {
+	if err := c.s.preflight(ctx, c.old, c.candidate, c.announce); err != nil {
+		return err
+	}
+	c.s.audit().Cycle(EventAccepted, c.rec, c.candidate.tested, "candidate %s accepted: owner, ELF, pid file and configuration test (%v) are in order",
+		c.candidate.build.Short(), c.candidate.tested.Round(time.Millisecond))
+	return nil
+}
+
+// announce is called when the candidate's version is known.
+func (c *cycle) announce() {
+	c.rec.Successor.Version = c.candidate.build.Number
+	c.s.audit().Cycle(EventCandidate, c.rec, 0, "new binary %s %s differs from running %s, by %s",
+		c.candidate.path, c.candidate.build.Short(), c.old.build.Short(), c.rec.Origin)
+}
+
+// preflight refuses a candidate that must not be tried, or a master that
+// cannot be swapped. announce is called as soon as the candidate is known to
+// be an nginx.
+func (s *Supervisor) preflight(ctx context.Context, m *master, c *candidate, announce func()) error {
+	if err := m.swappable(ctx); err != nil {
+		return err
+	}
+	if err := s.inspect(ctx, m, c); err != nil {
+		return err
+	}
+	announce()
+	if err := m.checkPIDFiles(); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := s.testConfig(ctx, m); err != nil {
+		return err
+	}
+	c.tested = max(time.Since(began), 1)
+	return nil
+}
+
+// swappable refuses a master that would ignore USR2 or could not carry it out.
+func (m *master) swappable(ctx context.Context) error {
+	if m.argv[0] != "" && filepath.Base(m.argv[0]) == m.argv[0] {
+		return &Refusal{ReasonBareName, fmt.Sprintf("%s was started as %q, and USR2 does not search PATH", m.name(), m.argv[0]),
+			"start nginx once by its absolute path"}
+	}
+	stat, err := nginx.ReadStat(m.PID)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotRunning, err)
+	}
+	if parent, err := nginx.ReadTitle(stat.PPID); err == nil && parent.Role == nginx.RoleMaster {
+		return &Refusal{ReasonPredecessor, fmt.Sprintf("the predecessor %d of %s is still there, and until it is gone nginx ignores USR2", stat.PPID, m.name()),
+			fmt.Sprintf("wait for its workers, or finish its upgrade with kill -QUIT %d", stat.PPID)}
+	}
+	if !stat.Daemonized() {
+		return &Refusal{ReasonDaemonOff, fmt.Sprintf("%s runs with `daemon off`: such a master ignores USR2", m.name()),
+			"run it with `daemon on` (systemd: Type=forking, PIDFile= and ExecStart= without `daemon off`) and restart it once"}
+	}
+	tree, err := nginx.ReadTree(m.ID)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotRunning, err)
+	}
+	for _, other := range tree.Successors() {
+		if other.Role == nginx.RoleMaster {
+			return &Refusal{ReasonUnitBusy, fmt.Sprintf("somebody else upgrades %s: its successor %d runs already", m.name(), other.PID),
+				fmt.Sprintf("finish it with kill -QUIT %d, or go back with kill -QUIT %d", m.PID, other.PID)}
+		}
+	}
+	return m.unitFit(ctx)
+}
+
+// unitFit refuses a unit that cannot follow the successor, or in which
+// something else is going on.
+func (m *master) unitFit(ctx context.Context) error {
+	if m.unit == nil {
+		return nil
+	}
+	state, err := m.unit.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.JobID != 0 || state.ActiveState != "active" {
+		return &Refusal{ReasonUnitBusy, fmt.Sprintf("%s is %s, job %q", m.unit.Name(), state.ActiveState, state.JobType), "it is looked at again"}
+	}
+	if state.PIDFile == "" && state.NotifyAccess == "none" {
+		return &Refusal{ReasonNotifyAccess, fmt.Sprintf("%s has neither PIDFile= nor NotifyAccess=, so systemd could not follow the new master", m.unit.Name()),
+			fmt.Sprintf("put NotifyAccess=main under [Service] by `systemctl edit %s`", m.unit.Name())}
+	}
+	return nil
+}
+
+// checkPIDFiles refuses what would wedge the master: ngx_exec_new_binary
+// renames the pid file first, and if that fails the master takes no reload any
+// more (1.0.15 to 1.31.4).
+func (m *master) checkPIDFiles() error {
+	if m.pidFile == "" {
+		path := m.unitPIDFile
+		if path == "" {
+			path = m.files.PID
+		}
+		return &Refusal{ReasonPIDFile, fmt.Sprintf("no pid file names %s (looked at %s)", m.name(), path),
+			fmt.Sprintf("restore it: echo %d > %s", m.PID, path)}
+	}
+	if m.unitPIDFile != "" && !m.samePath(m.unitPIDFile, m.pidFile) {
+		return &Refusal{ReasonPIDFile, fmt.Sprintf("the unit has PIDFile=%s, but %s is named by %s", m.unitPIDFile, m.name(), m.pidFile),
+			"make PIDFile= and the `pid` directive agree"}
+	}
+	configured, err := m.files.ConfiguredPID(m.root)
+	if err != nil {
+		return &Refusal{ReasonConfigTest, err.Error(), "restore the configuration"}
+	}
+	if !m.samePath(configured, m.pidFile) {
+		return &Refusal{ReasonPIDFile, fmt.Sprintf("the configuration on disk names the pid file %s, %s has %s", configured, m.name(), m.pidFile),
+			"put the `pid` directive back, or restart nginx once"}
+	}
+	return m.checkOldBin()
+}
+
+func (m *master) checkOldBin() error {
+	oldBin := m.pidFile + nginx.OldBin
+	info, err := m.root.Stat(oldBin)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return &Refusal{ReasonPIDFile, oldBin + " is a directory, so nginx could not rename its pid file", "rmdir " + oldBin}
+	}
+	pid, err := nginx.ReadPIDFile(m.root, oldBin)
+	if err == nil && nginx.IsMaster(pid) {
+		return &Refusal{ReasonPredecessor, fmt.Sprintf("%s names a master that runs: %d", oldBin, pid),
+			fmt.Sprintf("finish its upgrade with kill -QUIT %d", pid)}
+	}
+	return nil // stale: rename(2) overwrites it
+}
+
+// samePath reports whether two names lead to the same file: /var/run is often
+// a link to /run.
+func (m *master) samePath(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err := m.root.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := m.root.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
