@@ -86,8 +86,8 @@ func TestInBoxJournal(t *testing.T) {
 	inBox(t)
 	pid := strconv.Itoa(mainPID(t))
 	sh(t, "systemd-run --quiet --wait --collect -E "+partVariable+"="+partLogger+" -E "+pidVariable+"="+pid+" "+binaryInBox)
-	const query = "-o json --all MESSAGE_ID=0123456789abcdef0123456789abcdef"
-	for _, cmd := range []string{"journalctl " + query, "journalctl -o json --all -u nginx -t nginx-hotswap"} {
+	const query = "-o json --all -n 1 MESSAGE_ID=0123456789abcdef0123456789abcdef"
+	for _, cmd := range []string{"journalctl " + query, "journalctl -o json --all -n 1 -u nginx -t nginx-hotswap"} {
 		out := ""
 		eventually(t, func() string {
 			if out = sh(t, "journalctl --sync 2>/dev/null || :; "+cmd); out == "" || strings.Contains(out, "No entries") {
@@ -103,8 +103,13 @@ func TestInBoxJournal(t *testing.T) {
 			"MESSAGE": "milestone\nof two lines", "PRIORITY": "5", "SYSLOG_IDENTIFIER": "nginx-hotswap", "OBJECT_PID": pid,
 			"OBJECT_SYSTEMD_UNIT": nginxUnit, "NGINX_HOTSWAP_DURATION_USEC": "21000", "NGINX_HOTSWAP_OLD_PID": "7",
 		} {
-			if e[name] != want {
-				t.Errorf("%s: %s is %v, want %q", cmd, name, e[name], want)
+			got := e[name]
+			// journald 247 adds an OBJECT_PID of its own beside ours.
+			if twice, ok := got.([]any); ok && len(twice) > 0 {
+				got = twice[0]
+			}
+			if got != want {
+				t.Errorf("%s: %s is %v, want %q", cmd, name, got, want)
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func TestFeedIdleHandsOut(t *testing.T) {
 }
 
 func TestAbout(t *testing.T) {
-	s := &subscription{patterns: []string{"nginx*.service"}, watched: []string{"nginx.service"}}
+	s := &subscription{m: &Manager{}, patterns: []string{"nginx*.service"}, watched: []string{"nginx.service"}}
 	for _, c := range []struct {
 		name string
 		sig  *dbus.Signal

@@ -72,16 +72,3 @@ func TestClonedNames(t *testing.T) {
 		}
 	}
 }
-
-func TestNamedIn(t *testing.T) {
-	props := []property{{Name: "PrivateTmp"}, {Name: "PrivateTmpEx"}}
-	for text, want := range map[string]int{
-		"Cannot set property PrivateTmpEx, or unknown property.": 1,
-		"PrivateTmp= is not supported":                           0,
-		"Invalid argument":                                       -1,
-	} {
-		if got := namedIn(text, props); got != want {
-			t.Errorf("namedIn(%q) = %d, want %d", text, got, want)
-		}
-	}
-}

@@ -2,7 +2,6 @@ package systemd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -17,32 +16,23 @@ const (
 	busSocket     = "/run/dbus/system_bus_socket"
 )
 
-// dialAny reaches PID 1 over its private socket as root, else, or when that
-// fails, over the system bus.
-func dialAny(ctx context.Context) (*dbus.Conn, error) {
-	if os.Geteuid() != 0 {
-		return dialBus(ctx)
-	}
-	c, err := dialPrivate(ctx)
-	if err == nil {
-		return c, nil
-	}
-	b, busErr := dialBus(ctx)
-	if busErr != nil {
-		return nil, errors.Join(err, busErr)
-	}
-	return b, nil
-}
-
 // dialPrivate opens a peer-to-peer connection: there is no bus at the other end,
 // hence no Hello, no match rules, and every signal of PID 1 arrives.
-func dialPrivate(ctx context.Context) (*dbus.Conn, error) {
-	return open(ctx, privateSocket, false)
+func dialPrivate(ctx context.Context) (*Manager, error) {
+	c, err := open(ctx, privateSocket, false)
+	if err != nil {
+		return nil, err
+	}
+	return &Manager{conn: c}, nil
 }
 
 // dialBus opens a connection of our own to the system bus.
-func dialBus(ctx context.Context) (*dbus.Conn, error) {
-	return open(ctx, busPath(), true)
+func dialBus(ctx context.Context) (*Manager, error) {
+	c, err := open(ctx, busPath(), true)
+	if err != nil {
+		return nil, err
+	}
+	return &Manager{conn: c, bus: true}, nil
 }
 
 // busPath is the socket of the system bus, DBUS_SYSTEM_BUS_ADDRESS if that names
@@ -86,7 +76,17 @@ func handshake(c *dbus.Conn, bus bool) error {
 		return err
 	}
 	if !bus {
-		return nil
+		return nudge(c)
 	}
 	return c.Hello()
+}
+
+// nudge sends a message that is too long to be read together with the BEGIN
+// before it. PID 1 reads the handshake 256 bytes at a time (bus_socket_read_auth),
+// and what comes along in the same read then lies in its buffer until more
+// arrives: a short first call would time out, one time in ten as measured on
+// systemd 252. No reply is wanted, so none comes.
+func nudge(c *dbus.Conn) error {
+	pad := strings.Repeat(" ", 4096)
+	return c.Object(busName, busRoot).Go("org.freedesktop.DBus.Peer.Ping", dbus.FlagNoReplyExpected, nil, pad).Err
 }

@@ -21,7 +21,6 @@ const (
 	ifProps    = "org.freedesktop.DBus.Properties"
 	errNoUnit  = "org.freedesktop.systemd1.NoUnitForPID"
 	errNoProc  = "org.freedesktop.systemd1.NoSuchProcess"
-	errGone    = "org.freedesktop.DBus.Error.UnknownObject"
 	errMissing = "org.freedesktop.systemd1.NoSuchUnit"
 
 	// callTimeout is sd-bus's own default for a method call.
@@ -49,17 +48,25 @@ func Booted() bool {
 // after 25 s, a Reload after 3 min.
 type Manager struct {
 	conn *dbus.Conn
+	bus  bool // a bus is in between, which sends only the signals that were ordered
 }
 
 // Dial reaches PID 1: as root over /run/systemd/private, which works without a
 // D-Bus daemon, else over the system bus. The context bounds the dialling, not
 // the life of the connection; Close ends that.
 func Dial(ctx context.Context) (*Manager, error) {
-	c, err := dialAny(ctx)
-	if err != nil {
-		return nil, err
+	if os.Geteuid() != 0 {
+		return dialBus(ctx)
 	}
-	return &Manager{conn: c}, nil
+	m, err := dialPrivate(ctx)
+	if err == nil {
+		return m, nil
+	}
+	b, busErr := dialBus(ctx)
+	if busErr != nil {
+		return nil, errors.Join(err, busErr)
+	}
+	return b, nil
 }
 
 // Close ends the connection.
@@ -144,13 +151,23 @@ func (m *Manager) get(ctx context.Context, path dbus.ObjectPath, iface, name str
 }
 
 // getAll reads the properties of all interfaces of an object in one call, which
-// makes them a consistent picture.
+// makes them a consistent picture. The reply is taken as it was decoded: Store
+// would make the variants anew and lose the signatures of structs.
 func (m *Manager) getAll(ctx context.Context, path dbus.ObjectPath) (properties, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var p properties
-	err := m.conn.Object(busName, path).CallWithContext(ctx, ifProps+".GetAll", 0, "").Store(&p)
-	return p, err
+	reply := m.conn.Object(busName, path).CallWithContext(ctx, ifProps+".GetAll", 0, "")
+	if reply.Err != nil {
+		return nil, reply.Err
+	}
+	var p map[string]dbus.Variant
+	if len(reply.Body) == 1 {
+		p, _ = reply.Body[0].(map[string]dbus.Variant)
+	}
+	if p == nil {
+		return nil, fmt.Errorf("unexpected reply to GetAll of %s", path)
+	}
+	return p, nil
 }
 
 // errorName is the D-Bus name of an error, its text if it has none, "" for nil.

@@ -165,8 +165,7 @@ func emptyValue(v reflect.Value) bool {
 	case reflect.String, reflect.Slice, reflect.Map:
 		return v.Len() == 0
 	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Field(i)
+		for _, f := range v.Fields() {
 			if f.Kind() == reflect.Bool && f.Bool() || f.Kind() != reflect.Bool && !emptyValue(f) {
 				return false
 			}

@@ -12,7 +12,6 @@ import (
 // sends a lot; on the private socket all arrive and are sifted here.
 type subscription struct {
 	m        *Manager
-	bus      bool
 	patterns []string
 	watched  []string // units that match and are loaded
 	signals  chan *dbus.Signal
@@ -20,15 +19,14 @@ type subscription struct {
 
 // newSubscription connects and subscribes; nil when that is not possible now.
 func newSubscription(ctx context.Context, patterns []string) *subscription {
-	c, err := dialBus(ctx)
-	bus := err == nil
+	m, err := dialBus(ctx)
 	if err != nil {
-		if c, err = dialPrivate(ctx); err != nil {
+		if m, err = dialPrivate(ctx); err != nil {
 			return nil
 		}
 	}
-	s := &subscription{m: &Manager{conn: c}, bus: bus, patterns: patterns, signals: make(chan *dbus.Signal, 16)}
-	c.Signal(s.signals)
+	s := &subscription{m: m, patterns: patterns, signals: make(chan *dbus.Signal, 16)}
+	m.conn.Signal(s.signals)
 	if err := s.subscribe(ctx); err != nil {
 		s.close()
 		return nil
@@ -48,7 +46,7 @@ func (s *subscription) units() []string {
 // subscribe orders the signals first and lists the units then, so that no unit
 // slips through between the two.
 func (s *subscription) subscribe(ctx context.Context) error {
-	if s.bus {
+	if s.m.bus {
 		if err := s.m.call(ctx, "Subscribe").Err; err != nil {
 			return err
 		}
@@ -99,7 +97,7 @@ func (s *subscription) watch(ctx context.Context, unit string) error {
 }
 
 func (s *subscription) match(ctx context.Context, options ...dbus.MatchOption) error {
-	if !s.bus {
+	if !s.m.bus {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

@@ -4,15 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"sort"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -27,40 +27,9 @@ type transient struct {
 	flags     []string   // flags of the command, as of the cloned ExecStart=
 	inherited []string   // names that PID 1 would put into the environment
 
-	name    string
-	signals chan *dbus.Signal
-}
-
-// serviceVariables are those that PID 1 sets for a service of itself
-// (systemd.exec(5), environment variables in spawned processes). A master that
-// is started by USR2 gets the old master's environment alone.
-var serviceVariables = []string{
-	"PATH", "LANG", "USER", "LOGNAME", "HOME", "SHELL", "INVOCATION_ID", "JOURNAL_STREAM", "LOG_NAMESPACE",
-	"SYSTEMD_EXEC_PID", "MAINPID", "MANAGERPID", "MANAGERPIDFDID", "MAINPIDFDID", "PIDFILE", "NOTIFY_SOCKET",
-	"WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDNAMES", "FDSTORE",
-	"RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY", "LOGS_DIRECTORY", "CONFIGURATION_DIRECTORY",
-	"CREDENTIALS_DIRECTORY", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "DEBUG_INVOCATION", "TMPDIR",
-	"TERM", "COLORTERM", "NO_COLOR", "XDG_RUNTIME_DIR", "XDG_SESSION_ID", "XDG_SESSION_CLASS",
-	"XDG_SESSION_TYPE", "SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS",
-}
-
-// environment gives the names in PID 1's own environment block, which every
-// service gets (DefaultEnvironment=, systemctl set-environment, locale.conf).
-func (m *Manager) environment(ctx context.Context) ([]string, error) {
-	v, err := m.get(ctx, busRoot, ifManager, "Environment")
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the environment of systemd: %w", err)
-	}
-	block, _ := v.Value().([]string)
-	return variableNames(block), nil
-}
-
-func variableNames(env []string) []string {
-	names := make([]string, len(env))
-	for i, e := range env {
-		names[i], _, _ = strings.Cut(e, "=")
-	}
-	return names
+	name      string
+	signals   chan *dbus.Signal
+	reloading bool // PID 1 reads its units again, see merge
 }
 
 // execCommand is an entry of ExecStartEx, (sasas).
@@ -71,7 +40,9 @@ type execCommand struct {
 }
 
 // own gives the properties of the transient unit beside the sandbox. They come
-// after it and so win.
+// after it and so win. DefaultDependencies stays on: without it newer systemd
+// (seen on the one of Debian forky) gives PrivateTmp=yes a /tmp of its own, not
+// that of the unit.
 func (t *transient) own(ctx context.Context, stdout *os.File) []property {
 	c := t.command
 	fd := dbus.UnixFD(stdout.Fd())
@@ -79,7 +50,6 @@ func (t *transient) own(ctx context.Context, stdout *os.File) []property {
 		{"Description", dbus.MakeVariant(t.description())},
 		{"Type", dbus.MakeVariant("oneshot")},
 		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
-		{"DefaultDependencies", dbus.MakeVariant(false)},
 		// PID 1's own lines about the unit are noise: we report the result.
 		{"LogLevelMax", dbus.MakeVariant(int32(3))},
 		{"TimeoutStartUSec", dbus.MakeVariant(t.limit(ctx))},
@@ -122,15 +92,6 @@ func (t *transient) limit(ctx context.Context) uint64 {
 	return math.MaxUint64
 }
 
-// unset lists the variables that the command must not have.
-func (t *transient) unset() []string {
-	given := variableNames(t.command.Env)
-	names := slices.Concat(serviceVariables, t.inherited)
-	slices.Sort(names)
-	names = slices.Compact(names)
-	return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(given, n) })
-}
-
 // start starts the unit. A property of the sandbox that this systemd refuses is
 // dropped, with a warning: a test in almost the right place is worth more than
 // none.
@@ -138,58 +99,45 @@ func (t *transient) start(ctx context.Context, stdout *os.File) error {
 	// Before the start, so that no signal of the new unit is missed.
 	t.signals = make(chan *dbus.Signal, 64)
 	t.m.conn.Signal(t.signals)
-	suspect := -1 // index of a property that we leave out to see what happens
-	before := ""
+	own := t.own(ctx, stdout)
 	for {
-		props := slices.Clone(t.sandbox)
-		if suspect >= 0 {
-			props = slices.Delete(props, suspect, suspect+1)
-		}
-		err := t.tryStart(ctx, append(props, t.own(ctx, stdout)...))
+		err := t.try(ctx, slices.Concat(t.sandbox, own))
 		if err == nil {
-			t.drop(suspect, before)
 			return nil
 		}
-		if ctx.Err() != nil || !t.m.conn.Connected() {
-			return t.failure(ctx, err)
+		i := -1
+		if _, answered := errors.AsType[dbus.Error](err); answered {
+			i = t.refused(ctx)
 		}
-		// The name is new each time and must not make two errors differ.
-		text := strings.ReplaceAll(err.Error(), t.name, "unit")
-		switch i := namedIn(text, t.sandbox); {
-		case i >= 0 && suspect < 0:
-			t.drop(i, text)
-		case suspect < 0:
-			suspect, before = 0, text
-		case text != before:
-			// The error moved on: that one was at fault.
-			t.drop(suspect, before)
-			suspect = -1
-		default:
-			suspect++
+		if !t.m.conn.Connected() && ctx.Err() == nil {
+			return fmt.Errorf("%w: %w", errLost, err)
 		}
-		if suspect >= len(t.sandbox) {
+		if i < 0 {
 			return err
 		}
+		slog.Warn("systemd refuses a property of the sandbox, the test runs without it",
+			"unit", t.cloneOf, "property", t.sandbox[i].Name, "error", err)
+		t.sandbox = slices.Delete(t.sandbox, i, i+1)
 	}
 }
 
-// drop removes a property of the sandbox that systemd refused; none if i is
-// negative.
-func (t *transient) drop(i int, reason string) {
-	if i < 0 {
-		return
+// noProperty is one that no systemd has.
+const noProperty = "NginxHotswapNoProperty"
+
+// refused finds the first property of the sandbox that systemd refuses, -1 when
+// it takes them all. Its errors seldom name the property; but it reads them in
+// order and stops at the first error, so a list that ends with a property that
+// does not exist tells whether all before it are good, and starts nothing.
+func (t *transient) refused(ctx context.Context) int {
+	probe := property{noProperty, dbus.MakeVariant(true)}
+	n := sort.Search(len(t.sandbox), func(i int) bool {
+		err := t.try(ctx, append(slices.Clone(t.sandbox[:i+1]), probe))
+		return err != nil && !strings.Contains(err.Error(), noProperty)
+	})
+	if n == len(t.sandbox) || ctx.Err() != nil || !t.m.conn.Connected() {
+		return -1
 	}
-	slog.Warn("systemd refuses a property of the sandbox, the test runs without it",
-		"unit", t.cloneOf, "property", t.sandbox[i].Name, "error", reason)
-	t.sandbox = slices.Delete(t.sandbox, i, i+1)
-}
-
-var identifier = regexp.MustCompile(`[A-Za-z]+`)
-
-// namedIn finds the property that an error message speaks of, else -1.
-func namedIn(message string, props []property) int {
-	words := identifier.FindAllString(message, -1)
-	return slices.IndexFunc(props, func(p property) bool { return slices.Contains(words, p.Name) })
+	return n
 }
 
 // auxiliary is the last argument of StartTransientUnit, a(sa(sv)), always empty.
@@ -198,9 +146,9 @@ type auxiliary struct {
 	Properties []property
 }
 
-// tryStart makes one attempt, under a name of its own: a unit that was refused
+// try makes one attempt, under a name of its own: a unit that was refused
 // may linger for a moment.
-func (t *transient) tryStart(ctx context.Context, props []property) error {
+func (t *transient) try(ctx context.Context, props []property) error {
 	var id [8]byte
 	_, _ = rand.Read(id[:])
 	t.name = "nginx-hotswap-test-" + hex.EncodeToString(id[:]) + ".service"
@@ -213,98 +161,21 @@ func (t *transient) tryStart(ctx context.Context, props []property) error {
 // subscribe asks a bus for the signals of the unit. PID 1's private socket
 // sends them all unasked.
 func (t *transient) subscribe(ctx context.Context) error {
-	if len(t.m.conn.Names()) == 0 {
+	if !t.m.bus {
 		return nil
 	}
 	if err := t.m.call(ctx, "Subscribe").Err; err != nil {
 		return err
 	}
-	err := t.m.conn.AddMatchSignalContext(ctx, dbus.WithMatchSender(busName), dbus.WithMatchObjectPath(unitPath(t.name)))
-	if err != nil {
-		return err
-	}
-	return t.m.conn.AddMatchSignalContext(ctx, dbus.WithMatchSender(busName), dbus.WithMatchObjectPath(busRoot),
-		dbus.WithMatchInterface(ifManager), dbus.WithMatchMember("UnitRemoved"), dbus.WithMatchArg(0, t.name))
-}
-
-// wait follows the unit to its end. CollectMode removes it at once, hence no
-// question could be asked afterwards; but PID 1 sends the last change of its
-// properties before UnitRemoved.
-func (t *transient) wait(ctx context.Context) (Result, error) {
-	last := properties{}
-	for {
-		select {
-		case s, ok := <-t.signals:
-			if !ok {
-				return Result{}, errLost
-			}
-			if t.merge(last, s) {
-				return resultOf(last)
-			}
-		case <-ctx.Done():
-			t.stop(ctx)
-			return Result{}, context.Cause(ctx)
+	for _, options := range [][]dbus.MatchOption{
+		{dbus.WithMatchObjectPath(unitPath(t.name))},
+		{dbus.WithMatchObjectPath(busRoot), dbus.WithMatchMember("UnitRemoved"), dbus.WithMatchArg(0, t.name)},
+		{dbus.WithMatchObjectPath(busRoot), dbus.WithMatchMember("Reloading")},
+		{dbus.WithMatchSender("org.freedesktop.DBus"), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, busName)},
+	} {
+		if err := t.m.conn.AddMatchSignalContext(ctx, options...); err != nil {
+			return err
 		}
 	}
+	return nil
 }
-
-// merge takes over the properties that a signal brings; true when it says that
-// the unit is gone.
-func (t *transient) merge(last properties, s *dbus.Signal) bool {
-	switch s.Name {
-	case ifProps + ".PropertiesChanged":
-		if s.Path == unitPath(t.name) && len(s.Body) > 1 {
-			changed, _ := s.Body[1].(map[string]dbus.Variant)
-			for name, v := range changed {
-				last[name] = v
-			}
-		}
-	case ifManager + ".UnitRemoved":
-		return len(s.Body) > 0 && s.Body[0] == t.name
-	}
-	return false
-}
-
-// stop stops the unit, although the context has ended.
-func (t *transient) stop(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err := t.m.call(ctx, "StopUnit", t.name, "replace").Err
-	if err != nil && errorName(err) != errMissing {
-		slog.Warn("cannot stop a transient unit", "unit", t.name, "error", err)
-	}
-}
-
-func (t *transient) failure(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return fmt.Errorf("%w: %w", errLost, err)
-}
-
-// resultOf reads the last properties of a service that has ended.
-func resultOf(p properties) (Result, error) {
-	code, _ := p["ExecMainCode"].Value().(int32)
-	status, _ := p["ExecMainStatus"].Value().(int32)
-	outcome := p.text("Result")
-	r := Result{Timeout: outcome == "timeout"}
-	switch code {
-	case cldExited:
-		r.Exit = int(status)
-	case cldKilled, cldDumped:
-		r.Exit, r.Signal = -1, int(status)
-	default:
-		if !r.Timeout {
-			return Result{}, fmt.Errorf("systemd did not start the command (result %q)", outcome)
-		}
-		r.Exit, r.Signal = -1, int(syscall.SIGKILL)
-	}
-	return r, nil
-}
-
-// The si_code values of SIGCHLD, see waitid(2).
-const (
-	cldExited = 1
-	cldKilled = 2
-	cldDumped = 3
-)

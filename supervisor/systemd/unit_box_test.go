@@ -107,11 +107,10 @@ func TestInBoxManager(t *testing.T) {
 // The same over the system bus, as one who is not root would.
 func TestInBoxSystemBus(t *testing.T) {
 	inBox(t)
-	c, err := dialBus(t.Context())
+	m, err := dialBus(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Manager{conn: c}
 	defer m.Close()
 	if s, err := m.state(t.Context(), nginxUnit); err != nil || s.LoadState != "loaded" {
 		t.Errorf("%+v, %v", s, err)
