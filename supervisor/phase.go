@@ -49,3 +49,6 @@ const (
 	OriginCLI   Origin = "cli"
 	OriginBus   Origin = "bus"
 )
+
+// origins are those that a request may name.
+var origins = []Origin{OriginCLI, OriginBus}

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Wait says how long a request waits for its answer.
@@ -146,4 +147,15 @@ func (s *Supervisor) answer(stage Wait, out Outcome) {
 		}
 	}
 	s.waiting = left
+}
+
+// Validate reports what is wrong with a request that came from outside.
+func (r Request) Validate() error {
+	if r.Wait != WaitVerdict && r.Wait != WaitDone {
+		return fmt.Errorf("wait is %q, not %s or %s", r.Wait, WaitVerdict, WaitDone)
+	}
+	if !slices.Contains(origins, r.Origin) {
+		return fmt.Errorf("origin %q is unknown", r.Origin)
+	}
+	return nil
 }

@@ -119,6 +119,7 @@ func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if c.old.unit == nil {
+		c.retired("it serves alone")
 		return true, nil
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, followLimit, errLate)
@@ -126,7 +127,16 @@ func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 	if err := c.old.unit.WaitMainPID(limited, c.successor.PID); err != nil {
 		return false, fmt.Errorf("systemd does not follow the successor %d: %w", c.successor.PID, err)
 	}
+	c.retired("systemd follows it")
 	return true, nil
+}
+
+func (c *cycle) retired(follows string) {
+	if c.quitAt.IsZero() {
+		return // it went without us
+	}
+	c.s.audit().Cycle(EventRetired, c.rec, time.Since(c.quitAt), "QUIT sent to old master %d, it is gone after %v; successor %d: %s",
+		c.old.PID, since(c.quitAt), c.successor.PID, follows)
 }
 
 // removeStaleOldBin removes what a killed old master left behind. One that

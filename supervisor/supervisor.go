@@ -264,3 +264,6 @@ func (s *Supervisor) notifyUnit(unit Unit, pid int, lines ...string) {
 		s.log.Debug("cannot speak for the unit", "unit", unit.Name(), "error", err)
 	}
 }
+
+// PIDFile is the pid file by which the instance was given, or "".
+func (s *Supervisor) PIDFile() string { return s.instance.PIDFile }

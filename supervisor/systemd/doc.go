@@ -21,6 +21,6 @@
 //
 // # What was measured
 //
-// The behaviour described here was verified on systemd 247, 252, 255, 257 and
+// The behaviour described here was verified on systemd 247, 252, 257 and
 // 262. Properties that a version does not have read as zero.
 package systemd

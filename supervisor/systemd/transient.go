@@ -40,9 +40,8 @@ type execCommand struct {
 }
 
 // own gives the properties of the transient unit beside the sandbox. They come
-// after it and so win. DefaultDependencies stays on: without it newer systemd
-// (seen on the one of Debian forky) gives PrivateTmp=yes a /tmp of its own, not
-// that of the unit.
+// after it and so win. DefaultDependencies stays on: without it systemd 262
+// (not 257) gives PrivateTmp=yes a /tmp of its own, not that of the unit.
 func (t *transient) own(ctx context.Context, stdout *os.File) []property {
 	c := t.command
 	fd := dbus.UnixFD(stdout.Fd())

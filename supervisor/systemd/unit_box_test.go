@@ -180,3 +180,16 @@ func TestInBoxWaitMainPID(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// PID 1 must answer the first call of every connection, see nudge.
+func TestInBoxDialOften(t *testing.T) {
+	inBox(t)
+	for range 200 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := NewUnit(nginxUnit).State(ctx)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
