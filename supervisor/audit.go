@@ -6,11 +6,9 @@ import (
 	"log/slog"
 	"strconv"
 	"time"
-)
 
-// LevelNotice is between information and warning: something that a person may
-// want to know of happened as it should.
-const LevelNotice = slog.Level(2)
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+)
 
 // Event is a kind of entry in the audit trail. Its ID is the journal's
 // MESSAGE_ID; ids never change their meaning.
@@ -27,19 +25,19 @@ type Event struct {
 var (
 	EventAttached  = Event{"attached", "2da915b8ace04b00aa570ba26dbcf363", slog.LevelInfo, false}
 	EventDetached  = Event{"detached", "02876e80f751441cab892c1a1fd26718", slog.LevelInfo, false}
-	EventPending   = Event{"pending", "cda5f0cee2a945e3881cd2923d046992", LevelNotice, false}
-	EventCandidate = Event{"candidate", "5828b36f73fb4a5b916f6e7a96da1896", LevelNotice, true}
+	EventPending   = Event{"pending", "cda5f0cee2a945e3881cd2923d046992", systemd.LevelNotice, false}
+	EventCandidate = Event{"candidate", "5828b36f73fb4a5b916f6e7a96da1896", systemd.LevelNotice, true}
 	EventWaiting   = Event{"waiting", "446337812e7948afb17b85b21cc45746", slog.LevelInfo, false}
 	EventAccepted  = Event{"accepted", "eedc24d87ced4c3f9c6b22ef591064a3", slog.LevelInfo, false}
 	EventKept      = Event{"kept", "d0e3b2a8e75445afba876a260b5fad9f", slog.LevelInfo, false}
-	EventStarted   = Event{"started", "750d9a09405b43ea9b9b81c2dbf73d8f", LevelNotice, true}
-	EventShifted   = Event{"shifted", "51ea1bd194c84535a31a38c8c1781e58", LevelNotice, true}
-	EventVerdict   = Event{"verdict", "1bfbc87bfe584b17ba065e6e39355b63", LevelNotice, true}
+	EventStarted   = Event{"started", "750d9a09405b43ea9b9b81c2dbf73d8f", systemd.LevelNotice, true}
+	EventShifted   = Event{"shifted", "51ea1bd194c84535a31a38c8c1781e58", systemd.LevelNotice, true}
+	EventVerdict   = Event{"verdict", "1bfbc87bfe584b17ba065e6e39355b63", systemd.LevelNotice, true}
 	EventDrained   = Event{"drained", "297f004ffd4a4b6492df310e42eed552", slog.LevelInfo, false}
-	EventRetired   = Event{"retired", "f7529be8192e4e8b9550c56c0991e64b", LevelNotice, true}
+	EventRetired   = Event{"retired", "f7529be8192e4e8b9550c56c0991e64b", systemd.LevelNotice, true}
 	EventRejected  = Event{"rejected", "63bdebb15ebf469aa5369f5190e20a19", slog.LevelWarn, true}
 	EventRollback  = Event{"rollback", "2eabc76c0e6b468b84281bd37af90c4f", slog.LevelWarn, true}
-	EventFinished  = Event{"finished", "9778fad465e84886a2506ef3d8d0f9e9", LevelNotice, true}
+	EventFinished  = Event{"finished", "9778fad465e84886a2506ef3d8d0f9e9", systemd.LevelNotice, true}
 	EventStuck     = Event{"stuck", "26a5cb3ed21c45fdbe019ac2cd880a93", slog.LevelError, true}
 )
 

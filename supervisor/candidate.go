@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -137,12 +138,7 @@ func checkTrail(trail []nginx.Entry, trusted []uint32) error {
 }
 
 func contains(uids []uint32, uid uint32) bool {
-	for _, u := range uids {
-		if u == uid {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(uids, uid)
 }
 
 // inspect refuses a candidate that is not fit to be tried, without running

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -93,16 +94,17 @@ func (s *Supervisor) objection(c *candidate) string {
 // inputs identifies everything cheap to see that a refusal may have depended
 // on: the candidate, the main configuration file, and the last reload.
 func (s *Supervisor) inputs(c *candidate) string {
-	text := c.build.SHA256
+	var text strings.Builder
+	text.WriteString(c.build.SHA256)
 	if info, err := s.current.root.Stat(s.current.files.Config); err == nil {
-		text += fmt.Sprint(" ", info.Size(), info.ModTime().UnixNano())
+		text.WriteString(fmt.Sprint(" ", info.Size(), info.ModTime().UnixNano()))
 	}
 	if tree, err := nginx.ReadTree(s.current.ID); err == nil {
 		for _, w := range tree.With(nginx.RoleWorker) {
-			text += fmt.Sprint(" ", w.Start)
+			text.WriteString(fmt.Sprint(" ", w.Start))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // packageTransaction waits for the end of a transaction of dpkg or rpm: until

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Reason is why a candidate was refused.
@@ -106,10 +107,8 @@ func resultOf(r *Refusal) Result {
 func Worst(codes ...int) int {
 	order := []int{ExitStuck, ExitRolledBack, ExitRejected, ExitFailure, ExitNotSwappable, ExitDeferred}
 	for _, code := range order {
-		for _, c := range codes {
-			if c == code {
-				return code
-			}
+		if slices.Contains(codes, code) {
+			return code
 		}
 	}
 	return ExitOK

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -22,6 +23,8 @@ type Request struct {
 	Wait   Wait
 	DryRun bool // look and test, but signal nobody
 	Force  bool // try again what was rolled back
+	// IfRunning makes it a success that there is no master.
+	IfRunning bool
 }
 
 // request is a Request with the way back for its answer. The channel has room
@@ -72,7 +75,11 @@ func (s *Supervisor) serve(ctx context.Context, r request) {
 		return
 	}
 	if err := s.refresh(ctx); err != nil {
-		r.reply <- outcomeOf(err)
+		out := outcomeOf(err)
+		if r.IfRunning && errors.Is(err, ErrNotRunning) {
+			out.Code = ExitOK
+		}
+		r.reply <- out
 		return
 	}
 	c, err := s.current.compare()

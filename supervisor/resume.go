@@ -65,7 +65,7 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 		m.pidFile = m.likelyPIDFile(s.instance.PIDFile)
 	}
 	s.current = m
-	s.publish(func(v *view) { v.main, v.running, v.path, v.since = &m.ID, m.build, m.binary, m.since })
+	s.adopted(m)
 	if s.attachment, err = s.store.Attachment(s.instance.Name); err != nil || s.attachment == nil {
 		s.attachment = &Attachment{}
 	}

@@ -1,6 +1,10 @@
 package supervisor
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -111,6 +115,52 @@ func (s *Supervisor) Status() Status {
 	return st
 }
 
+// Peek looks at the instance without Run: nothing is written, sent or
+// remembered. It is for a command where no daemon runs.
+func (s *Supervisor) Peek(ctx context.Context) Status {
+	defer s.detach()
+	m, err := s.attach(ctx)
+	if err != nil {
+		s.publish(func(v *view) { v.problem = err.Error() })
+		return s.Status()
+	}
+	s.current = m
+	s.adopted(m)
+	c, err := m.compare()
+	switch {
+	case err != nil:
+		s.publish(func(v *view) { v.pending = err.Error() })
+	case c == nil:
+		s.publish(func(v *view) { v.disk = v.running })
+	default:
+		defer c.Close()
+		s.publish(func(v *view) {
+			v.disk, v.pending = c.build, "no daemon runs that would act on it; `nginx-hotswap upgrade` does"
+		})
+	}
+	return s.Status()
+}
+
+// WatchPath is where the binary of the instance can be watched: its path, or
+// where that leads elsewhere for us than for the master, the path below the
+// master's root. It is empty while there is no master.
+func (s *Supervisor) WatchPath() string {
+	v := s.snapshot()
+	if v.main == nil {
+		return ""
+	}
+	below := fmt.Sprintf("/proc/%d/root%s", v.main.PID, v.path)
+	ours, err := os.Stat(filepath.Dir(v.path))
+	if err != nil {
+		return below
+	}
+	theirs, err := os.Stat(filepath.Dir(below))
+	if err == nil && os.SameFile(ours, theirs) {
+		return v.path
+	}
+	return below
+}
+
 func (s *Supervisor) unit() string {
 	if s.instance.Unit != "" {
 		return s.instance.Unit
@@ -145,3 +195,6 @@ func drainingConnections(master, listeners int, tree nginx.Tree) int {
 	}
 	return sum
 }
+
+// UnitName is the unit of the instance, or "".
+func (s *Supervisor) UnitName() string { return s.unit() }

@@ -28,6 +28,8 @@ type Supervisor struct {
 
 	pokes    chan struct{}
 	requests chan request
+	settings chan Config
+	onAttach func()
 	waiting  []request // for the cycle that runs
 	later    []request // for after it
 	oneShot  Wait      // set by Once: no daemon stays behind
@@ -53,6 +55,9 @@ type Options struct {
 	// gives each its own.
 	Builds *Builds
 	Line   Line
+	// OnAttach is called when the master, and so what is to be watched, may
+	// have changed. It must not block.
+	OnAttach func()
 	// PackageLocks defaults to PackageLocks.
 	PackageLocks []PackageLock
 }
@@ -63,7 +68,8 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 		instance: instance, automatic: o.Config.Automatic, lockTimeout: o.Config.PackageLockTimeoutSec,
 		keepHistory: o.Config.KeepHistory, systemd: o.Systemd, store: o.Store, builds: o.Builds, line: o.Line,
 		log: o.Log, locks: o.PackageLocks, unitName: instance.Unit,
-		pokes: make(chan struct{}, 1), requests: make(chan request),
+		pokes: make(chan struct{}, 1), requests: make(chan request), settings: make(chan Config, 1),
+		onAttach: o.OnAttach,
 	}
 	if s.builds == nil {
 		s.builds = new(Builds)
@@ -76,6 +82,9 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.onAttach == nil {
+		s.onAttach = func() {}
 	}
 	s.view.phase = Idle
 	return s
@@ -124,9 +133,31 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			s.look(ctx)
 		case r := <-s.requests:
 			s.serve(ctx, r)
+		case c := <-s.settings:
+			s.adopt(c)
 		}
 		s.serveLater(ctx)
 	}
+}
+
+// Configure gives a running supervisor a new configuration. A cycle that runs
+// goes on with the one that it began with.
+func (s *Supervisor) Configure(c Config) {
+	for {
+		select {
+		case s.settings <- c:
+			return
+		case <-s.settings: // one that was not taken yet is outdated
+		}
+	}
+}
+
+func (s *Supervisor) adopt(c Config) {
+	s.automatic, s.lockTimeout, s.keepHistory = c.Automatic, c.PackageLockTimeoutSec, c.KeepHistory
+	i := c.Instance(s.instance.Name)
+	s.instance.Upgrade, s.instance.TrustedOwner = i.Upgrade, i.TrustedOwner
+	s.tried = ""
+	s.Poke()
 }
 
 func (s *Supervisor) serveLater(ctx context.Context) {
@@ -206,13 +237,8 @@ func (s *Supervisor) moved(ctx context.Context) (bool, error) {
 // attached takes a master into our care.
 func (s *Supervisor) attached(m *master) error {
 	s.current = m
-	if m.unit != nil {
-		s.unitName = m.unit.Name()
-	}
-	s.publish(func(v *view) {
-		v.main, v.running, v.path, v.since, v.problem = &m.ID, m.build, m.binary, m.since, ""
-		v.listeners, v.unit = s.countListeners(m), s.unitName
-	})
+	s.adopted(m)
+	s.onAttach()
 	s.audit().Event(EventAttached, m.PID, nil, "attached to %s, nginx %s, binary %s", m.name(), m.build.Short(), m.binary)
 	if err := s.loadAttachment(m); err != nil {
 		return err
@@ -224,6 +250,18 @@ func (s *Supervisor) attached(m *master) error {
 		s.notifyUnit(m.unit, m.PID, "STATUS="+unitStatus(m.build.Number, m.since, "watched"))
 	}
 	return nil
+}
+
+// adopted shows a master to those who ask.
+func (s *Supervisor) adopted(m *master) {
+	if m.unit != nil {
+		s.unitName = m.unit.Name()
+	}
+	listeners := s.countListeners(m)
+	s.publish(func(v *view) {
+		v.main, v.running, v.path, v.since, v.problem = &m.ID, m.build, m.binary, m.since, ""
+		v.listeners, v.unit = listeners, s.unitName
+	})
 }
 
 func (s *Supervisor) countListeners(m *master) int {

@@ -66,11 +66,21 @@ func (c *Client) Instances(ctx context.Context) ([]Listed, error) {
 	return list, nil
 }
 
+// Reload makes the daemon read its configuration.
+func (c *Client) Reload(ctx context.Context) error {
+	err := c.conn.Object(Name, ManagerPath).CallWithContext(ctx, ManagerInterface+".Reload", 0).Err
+	if err != nil {
+		return fmt.Errorf("the daemon keeps its configuration: %w", err)
+	}
+	return nil
+}
+
 // Upgrade asks for an upgrade and waits as long as the request says.
 func (c *Client) Upgrade(ctx context.Context, instance string, r supervisor.Request) (supervisor.Outcome, error) {
 	options := map[string]dbus.Variant{
 		"origin": dbus.MakeVariant(string(r.Origin)), "wait": dbus.MakeVariant(string(r.Wait)),
 		"dry-run": dbus.MakeVariant(r.DryRun), "force": dbus.MakeVariant(r.Force),
+		"if-running": dbus.MakeVariant(r.IfRunning),
 	}
 	var out supervisor.Outcome
 	var code int32

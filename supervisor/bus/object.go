@@ -14,6 +14,16 @@ import (
 // manager is the object that knows the instances.
 type manager struct {
 	instances func() []*supervisor.Supervisor
+	reload    func() error
+}
+
+// Reload is the D-Bus method of that name: it reads the configuration anew. On
+// an error the old one stays.
+func (m *manager) Reload() *dbus.Error {
+	if err := m.reload(); err != nil {
+		return dbus.MakeFailedError(err)
+	}
+	return nil
 }
 
 // Listed is one instance as ListInstances returns it: its name, its pid file
@@ -40,7 +50,7 @@ type object struct {
 }
 
 // Upgrade is the D-Bus method of that name. Options: origin (s), wait (s),
-// dry-run (b), force (b). It answers with the exit status of the command of
+// dry-run (b), force (b), if-running (b). It answers with the exit status of the command of
 // the same name, a sentence, the id of the cycle and its result.
 func (o *object) Upgrade(options map[string]dbus.Variant) (int32, string, string, string, *dbus.Error) {
 	r, err := requestOf(options)
@@ -67,6 +77,8 @@ func requestOf(options map[string]dbus.Variant) (supervisor.Request, error) {
 			err = value.Store(&r.DryRun)
 		case "force":
 			err = value.Store(&r.Force)
+		case "if-running":
+			err = value.Store(&r.IfRunning)
 		default:
 			err = fmt.Errorf("it is unknown")
 		}
@@ -176,7 +188,7 @@ var managerNode = &introspect.Node{
 	Interfaces: []introspect.Interface{introspect.IntrospectData, {
 		Name: ManagerInterface,
 		Methods: []introspect.Method{{Name: "ListInstances", Args: []introspect.Arg{
-			{Name: "instances", Type: "a(sso)", Direction: "out"}}}},
+			{Name: "instances", Type: "a(sso)", Direction: "out"}}}, {Name: "Reload"}},
 	}},
 }
 

@@ -19,7 +19,9 @@ import (
 type Server struct {
 	// Instances gives those that are looked after at the moment.
 	Instances func() []*supervisor.Supervisor
-	Log       *slog.Logger
+	// Reload reads the configuration anew.
+	Reload func() error
+	Log    *slog.Logger
 
 	listener *net.UnixListener
 }
@@ -92,7 +94,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 
 // export offers the manager and every instance on a connection.
 func (s *Server) export(ctx context.Context, peer *dbus.Conn) error {
-	manager := &manager{s.Instances}
+	manager := &manager{s.Instances, s.Reload}
 	err := errors.Join(
 		peer.Export(manager, ManagerPath, ManagerInterface),
 		peer.Export(introspect.NewIntrospectable(managerNode), ManagerPath, "org.freedesktop.DBus.Introspectable"))

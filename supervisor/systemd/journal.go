@@ -28,6 +28,16 @@ func NewHandler(level slog.Leveler) slog.Handler {
 	return &journalHandler{level: level, send: journal.Send, fallback: text}
 }
 
+// NewFollowed gives the handler for a command that a person runs: what it does
+// is followed on stderr and stands in the journal as well, where there is one.
+func NewFollowed(level slog.Leveler) slog.Handler {
+	text := &textHandler{level: level, w: os.Stderr}
+	if !journal.Enabled() {
+		return text
+	}
+	return slog.NewMultiHandler(text, &journalHandler{level: level, send: journal.Send, fallback: slog.DiscardHandler})
+}
+
 // journalHandler sends each record as one journal entry. The message goes as it
 // is, attributes become fields; see fieldName.
 type journalHandler struct {

@@ -1,0 +1,64 @@
+# nginx-hotswap
+
+PREFIX     = /usr
+SYSCONFDIR = /etc
+DESTDIR    =
+VERSION    = $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+GO         = go
+SBINDIR    = $(PREFIX)/sbin
+UNITDIR    = $(PREFIX)/lib/systemd/system
+STATICCHECK = $(GO) run -modfile=packaging/tools.mod honnef.co/go/tools/cmd/staticcheck
+
+.PHONY: help build install demo test test-unit test-box test-matrix lint clean deps
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+build: bin/nginx-hotswap ## build bin/nginx-hotswap
+
+# Go decides itself what is up to date.
+.PHONY: bin/nginx-hotswap
+bin/nginx-hotswap:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.versionText=$(VERSION)' -o $@ ./cmd/nginx-hotswap
+
+install: build ## install binary, unit, drop-in and configuration (DESTDIR=, PREFIX=/usr)
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR)/nginx.service.d $(DESTDIR)$(SYSCONFDIR)/nginx-hotswap
+	install -m 755 bin/nginx-hotswap $(DESTDIR)$(SBINDIR)/nginx-hotswap
+	sed 's|/usr/sbin/|$(SBINDIR)/|' packaging/systemd/nginx-hotswap.service >$(DESTDIR)$(UNITDIR)/nginx-hotswap.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/nginx-hotswap.service
+	install -m 644 packaging/systemd/10-nginx-hotswap.conf $(DESTDIR)$(UNITDIR)/nginx.service.d/10-nginx-hotswap.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/nginx-hotswap/nginx-hotswap.conf || \
+		install -m 644 packaging/etc/nginx-hotswap.conf $(DESTDIR)$(SYSCONFDIR)/nginx-hotswap/nginx-hotswap.conf
+
+deps: ## install what demo and tests need (Debian packages, as root)
+	./contrib/box/deps.sh
+
+demo: deps build ## an upgrade under traffic in a throwaway machine, with its figures
+	$(GO) run ./contrib/demo
+
+test: deps lint test-unit test-box ## everything that CI runs
+
+test-unit: ## unit tests and real nginx
+	$(GO) test -race -shuffle=on ./...
+
+test-box: build ## tests in throwaway machines with a real systemd
+	CGO_ENABLED=0 $(GO) test -count=1 -tags box -run '^TestBox' -timeout 20m ./supervisor/systemd ./cmd/nginx-hotswap
+
+test-matrix: deps build ## the same on other Debian releases
+	for release in bullseye bookworm trixie forky; do \
+		NGINX_HOTSWAP_TEST_RELEASE=$$release CGO_ENABLED=0 $(GO) test -count=1 -tags box -run '^TestBox' -timeout 30m \
+			./supervisor/systemd ./cmd/nginx-hotswap || exit 1; \
+	done
+
+lint: ## gofmt, go vet, go fix, staticcheck, go mod tidy
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags box,matrix ./...
+	$(GO) fix -diff ./...
+	$(STATICCHECK) ./...
+	$(STATICCHECK) -tags box,matrix ./...
+	$(GO) mod tidy -diff
+
+clean: ## remove what was built
+	rm -rf bin dist

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
+
+func newCheckConfig(p *places) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check-config [FILE]",
+		Short: "Check the configuration; what the daemon would only warn about is an error here",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("one file at most, not %d", len(args))}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file := p.config
+			if len(args) > 0 {
+				file = args[0]
+			}
+			_, warnings, err := supervisor.LoadConfig(file)
+			if err != nil {
+				return err
+			}
+			for _, w := range warnings {
+				fmt.Fprintln(cmd.ErrOrStderr(), w)
+			}
+			if len(warnings) > 0 {
+				return exitError(supervisor.ExitFailure)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s and what belongs to it are in order\n", file)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,359 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/bus"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+	"github.com/nginx-hotswap/nginx-hotswap/watch"
+)
+
+func newDaemon(p *places) *cobra.Command {
+	debug := false
+	cmd := &cobra.Command{
+		Use:   "daemon",
+		Short: "Watch the binaries and upgrade the masters that run them",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			level := slog.LevelInfo
+			if debug {
+				level = slog.LevelDebug
+			}
+			return newDaemonProcess(p, slog.New(systemd.NewHandler(level))).run(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&debug, "debug", false, "log more")
+	return cmd
+}
+
+// daemonProcess is the daemon: it finds instances, gives each a supervisor,
+// and passes on what the watcher and systemd tell. Its goroutine is the one
+// that calls run; only instances is shared.
+type daemonProcess struct {
+	*places
+	log      *slog.Logger
+	notifier *systemd.Notifier
+	config   supervisor.Config
+	builds   *supervisor.Builds
+	line     supervisor.Line
+
+	changed  chan struct{}   // a supervisor has attached
+	reloads  chan chan error // requests to read the configuration
+	ctx      context.Context
+	group    *errgroup.Group
+	watcher  *watch.Watcher
+	unwatch  context.CancelFunc
+	units    <-chan string
+	unlisten context.CancelFunc
+
+	mu        sync.Mutex
+	instances map[string]*supervisor.Supervisor
+}
+
+func newDaemonProcess(p *places, log *slog.Logger) *daemonProcess {
+	return &daemonProcess{places: p, log: log, notifier: systemd.NewNotifier(), builds: new(supervisor.Builds),
+		changed: make(chan struct{}, 1), reloads: make(chan chan error), instances: make(map[string]*supervisor.Supervisor)}
+}
+
+// run is the daemon from its start to its end.
+func (d *daemonProcess) run(ctx context.Context) error {
+	alone, err := d.lockDaemon()
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
+	if d.config, err = d.load(d.log); err != nil {
+		return err
+	}
+	d.line = supervisor.NewLine(d.config.Concurrency)
+	server := &bus.Server{Instances: d.list, Reload: d.requestReload, Log: d.log}
+	if err := server.Listen(d.store.Runtime); err != nil {
+		return err
+	}
+	d.group, d.ctx = errgroup.WithContext(ctx)
+	d.group.Go(func() error { return server.Serve(d.ctx) })
+	d.group.Go(d.loop)
+	err = d.group.Wait()
+	d.log.Info("stopped; nginx goes on without us")
+	return err
+}
+
+// lockDaemon makes sure that there is one daemon for a runtime directory.
+func (d *daemonProcess) lockDaemon() (*os.File, error) {
+	if err := os.MkdirAll(d.store.Runtime, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot start: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(d.store.Runtime, "daemon.lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, errors.New("cannot start: another daemon runs already")
+	}
+	return f, nil
+}
+
+// loop is the main loop. The watchdog is fed from here and from nowhere else.
+func (d *daemonProcess) loop() error {
+	if err := d.begin(); err != nil {
+		return err
+	}
+	defer d.end()
+	var watchdog <-chan time.Time
+	if interval := d.notifier.WatchdogInterval(); interval > 0 {
+		ticker := time.NewTicker(interval / 2)
+		defer ticker.Stop()
+		watchdog = ticker.C
+	}
+	d.say(d.notifier.Ready(d.summary()))
+	for {
+		select {
+		case <-d.ctx.Done():
+			d.say(d.notifier.Stopping("stopping; nginx is not touched"))
+			return nil
+		case <-watchdog:
+			d.say(d.notifier.Watchdog())
+		case p := <-d.watcher.Pokes():
+			d.passOn(p)
+		case unit, ok := <-d.units:
+			if !ok {
+				d.units = nil
+				continue
+			}
+			d.unitChanged(unit)
+		case <-d.changed:
+			d.follow()
+		case answer := <-d.reloads:
+			answer <- d.reload()
+		}
+	}
+}
+
+// begin starts what the configuration asks for.
+func (d *daemonProcess) begin() error {
+	if err := d.listen(); err != nil {
+		return err
+	}
+	if err := d.watch(); err != nil {
+		return err
+	}
+	found, err := discover(d.ctx, d.config)
+	if err != nil {
+		return err
+	}
+	for _, i := range found {
+		d.start(i)
+	}
+	if len(found) == 0 {
+		d.log.Info("there is no instance yet: no unit matches " + strings.Join(d.config.Units, " "))
+	}
+	return nil
+}
+
+func (d *daemonProcess) end() {
+	d.unwatch()
+	d.unlisten()
+}
+
+// watch starts the watcher.
+func (d *daemonProcess) watch() error {
+	settle := d.config.SettleSec
+	if settle == 0 {
+		settle = -1 // no wait; 0 would be the watcher's default
+	}
+	w, err := watch.New(watch.Options{Settle: settle, Log: d.log})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(d.ctx)
+	d.watcher, d.unwatch = w, cancel
+	d.group.Go(func() error { return w.Run(ctx) })
+	return nil
+}
+
+// listen starts the feed of changes of units.
+func (d *daemonProcess) listen() error {
+	ctx, cancel := context.WithCancel(d.ctx)
+	d.unlisten = cancel
+	if !systemd.Booted() {
+		return nil
+	}
+	patterns := slices.Clone(d.config.Units)
+	for _, i := range d.config.Instances {
+		if i.Unit != "" {
+			patterns = append(patterns, i.Unit)
+		}
+	}
+	var err error
+	d.units, err = systemd.Changes(ctx, patterns)
+	return err
+}
+
+// start gives an instance a supervisor.
+func (d *daemonProcess) start(i supervisor.InstanceConfig) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.instances[i.Name] != nil {
+		return
+	}
+	s := supervisor.New(i, supervisor.Options{Config: d.config, Store: d.store, Systemd: keeper(), Log: d.log,
+		Builds: d.builds, Line: d.line, OnAttach: d.attached})
+	d.instances[i.Name] = s
+	d.group.Go(func() error { return d.supervise(s) })
+}
+
+// supervise runs a supervisor as soon as nobody else works on its instance.
+func (d *daemonProcess) supervise(s *supervisor.Supervisor) error {
+	lock, err := d.store.Lock(s.Name())
+	for told := false; errors.Is(err, supervisor.ErrLocked); lock, err = d.store.Lock(s.Name()) {
+		if !told {
+			d.log.Info(s.Name() + ": waiting for a command that works on this instance")
+			told = true
+		}
+		select {
+		case <-d.ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return s.Run(d.ctx)
+}
+
+func (d *daemonProcess) attached() {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
+// list returns the supervisors, by name.
+func (d *daemonProcess) list() []*supervisor.Supervisor {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []*supervisor.Supervisor
+	for _, name := range slices.Sorted(maps.Keys(d.instances)) {
+		all = append(all, d.instances[name])
+	}
+	return all
+}
+
+// follow tells the watcher what there is to watch.
+func (d *daemonProcess) follow() {
+	var paths []string
+	for _, s := range d.list() {
+		if path := s.WatchPath(); path != "" {
+			paths = append(paths, path)
+		}
+	}
+	d.watcher.Follow(paths...)
+	// What came between the look of a supervisor and the watch is not told:
+	// a second look costs a stat.
+	for _, s := range d.list() {
+		s.Poke()
+	}
+	d.say(d.notifier.Status(d.summary()))
+}
+
+// passOn pokes the instances that run the file.
+func (d *daemonProcess) passOn(p watch.Poke) {
+	d.log.Debug("the watcher pokes", "path", p.Path, "reason", p.Reason)
+	for _, s := range d.list() {
+		if s.WatchPath() == p.Path {
+			s.Poke()
+		}
+	}
+}
+
+// unitChanged pokes the instance of a unit, or makes it one.
+func (d *daemonProcess) unitChanged(unit string) {
+	for _, s := range d.list() {
+		if s.UnitName() == unit {
+			s.Poke()
+			return
+		}
+	}
+	found, err := discover(d.ctx, d.config)
+	if err != nil {
+		d.log.Warn("cannot look for new units", "error", err)
+		return
+	}
+	for _, i := range found {
+		d.start(i)
+	}
+}
+
+// requestReload asks the main loop to read the configuration.
+func (d *daemonProcess) requestReload() error {
+	answer := make(chan error, 1)
+	select {
+	case d.reloads <- answer:
+		return <-answer
+	case <-d.ctx.Done():
+		return context.Cause(d.ctx)
+	}
+}
+
+// reload reads the configuration; with an error in it the old one stays.
+func (d *daemonProcess) reload() error {
+	config, err := d.load(d.log)
+	if err != nil {
+		d.log.Error("the configuration is not used, the old one stays", "error", err)
+		return err
+	}
+	d.end()
+	d.config = config
+	for _, s := range d.list() {
+		s.Configure(config)
+	}
+	if err := d.begin(); err != nil {
+		return err
+	}
+	d.follow()
+	d.log.Info("the configuration was read")
+	return nil
+}
+
+// summary is the status line of the daemon's own unit.
+func (d *daemonProcess) summary() string {
+	all := d.list()
+	var running []string
+	for _, s := range all {
+		if st := s.Status(); st.Running.Version != "" {
+			running = append(running, st.Name+" "+st.Running.Version)
+		}
+	}
+	if len(running) == 0 {
+		return fmt.Sprintf("no nginx runs, %d known", len(all))
+	}
+	const most = 5
+	if len(running) > most {
+		return fmt.Sprintf("watching %s and %d more", strings.Join(running[:most], ", "), len(running)-most)
+	}
+	return "watching " + strings.Join(running, ", ")
+}
+
+func (d *daemonProcess) say(err error) {
+	if err != nil {
+		d.log.Warn("cannot speak to systemd", "error", err)
+	}
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+)
+
+// manager makes package systemd what a supervisor expects.
+type manager struct{}
+
+func (manager) Unit(name string) supervisor.Unit { return systemd.NewUnit(name) }
+
+func (manager) UnitOf(ctx context.Context, pid int) (string, error) { return systemd.UnitOf(ctx, pid) }
+
+// keeper is the machine's systemd, or nil.
+func keeper() supervisor.Systemd {
+	if !systemd.Booted() {
+		return nil
+	}
+	return manager{}
+}
+
+// discover returns the instances that the configuration and systemd give: the
+// units that match Units= and those of instance.d.
+func discover(ctx context.Context, c supervisor.Config) ([]supervisor.InstanceConfig, error) {
+	instances := slices.Clone(c.Instances)
+	if !systemd.Booted() {
+		return instances, nil
+	}
+	m, err := systemd.Dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach systemd: %w", err)
+	}
+	defer m.Close()
+	units, err := m.Units(ctx, c.Units)
+	if err != nil {
+		return nil, err
+	}
+	for _, unit := range units {
+		name := supervisor.InstanceName(unit)
+		known := func(i supervisor.InstanceConfig) bool { return i.Name == name || i.Unit == unit }
+		if slices.ContainsFunc(instances, known) {
+			continue
+		}
+		i := c.Instance(name)
+		i.Unit = unit
+		instances = append(instances, i)
+	}
+	return instances, nil
+}
+
+// byPIDFile returns the instance of a pid file: one of the configuration, the
+// unit that the master belongs to, or one that is named after the file.
+func byPIDFile(ctx context.Context, c supervisor.Config, path string) (supervisor.InstanceConfig, error) {
+	for _, i := range c.Instances {
+		if i.PIDFile == path {
+			return i, nil
+		}
+	}
+	if unit := unitOfPIDFile(ctx, path); unit != "" {
+		i := c.Instance(supervisor.InstanceName(unit))
+		i.Unit = unit
+		return i, nil
+	}
+	i := c.Instance(strings.ReplaceAll(strings.Trim(path, "/"), "/", "-"))
+	i.PIDFile = path
+	return i, nil
+}
+
+// unitOfPIDFile returns the unit whose main process the file names, or "".
+func unitOfPIDFile(ctx context.Context, path string) string {
+	host, err := nginx.HostRoot()
+	if err != nil || !systemd.Booted() {
+		return ""
+	}
+	defer host.Close()
+	pid, err := nginx.ReadPIDFile(host, path)
+	if err != nil {
+		return ""
+	}
+	unit, err := systemd.UnitOf(ctx, pid)
+	if err != nil || !strings.HasSuffix(unit, ".service") {
+		return ""
+	}
+	state, err := systemd.NewUnit(unit).State(ctx)
+	if err != nil || state.MainPID != pid {
+		return ""
+	}
+	return unit
+}
+
+// selected returns the instances that a command line means.
+func (p *places) selected(ctx context.Context, c supervisor.Config, args []string, pidFile string) ([]supervisor.InstanceConfig, error) {
+	if pidFile != "" {
+		i, err := byPIDFile(ctx, c, pidFile)
+		return []supervisor.InstanceConfig{i}, err
+	}
+	all, err := discover(ctx, c)
+	if err != nil || len(args) == 0 {
+		return all, err
+	}
+	name := supervisor.InstanceName(args[0])
+	for _, i := range all {
+		if i.Name == name {
+			return []supervisor.InstanceConfig{i}, nil
+		}
+	}
+	return nil, unknownInstance(name, names(all))
+}
+
+func names(all []supervisor.InstanceConfig) []string {
+	var list []string
+	for _, i := range all {
+		list = append(list, i.Name)
+	}
+	return list
+}
+
+func unknownInstance(name string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("there is no instance %s, nor any other: no unit matches Units= and instance.d is empty", name)
+	}
+	return fmt.Errorf("there is no instance %s; there is %s", name, strings.Join(known, ", "))
+}
+
+// load reads the configuration for a command; warnings go to the log.
+func (p *places) load(log *slog.Logger) (supervisor.Config, error) {
+	c, warnings, err := supervisor.LoadConfig(p.config)
+	for _, w := range warnings {
+		log.Warn(w.String())
+	}
+	return c, err
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/bus"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+)
+
+type upgradeCommand struct {
+	*places
+	request supervisor.Request
+	pidFile string
+	json    bool
+}
+
+// answer is what `upgrade --json` prints for an instance.
+type answer struct {
+	Name   string            `json:"name"`
+	Code   int               `json:"code"`
+	Text   string            `json:"text"`
+	Cycle  string            `json:"cycle,omitempty"`
+	Result supervisor.Result `json:"result,omitempty"`
+}
+
+func newUpgrade(p *places) *cobra.Command {
+	u := &upgradeCommand{places: p}
+	var origin, wait string
+	cmd := &cobra.Command{
+		Use:   "upgrade [INSTANCE]",
+		Short: "Make what is on disk run",
+		Long: `Make what is on disk run. When it runs already there is nothing to do, and that
+is a success. Without INSTANCE all instances are upgraded.
+
+The daemon does it. Where none runs the command does it itself; then it stays
+until the old master is gone.
+
+Exit status: 0 what is on disk runs, 1 failure, 2 usage, 3 rejected: nothing was
+touched, 4 rolled back: the old version serves, 5 deferred or busy, 6 stuck: a
+person is needed, 7 not running or cannot be swapped.`,
+		Args: atMostOne,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			u.request.Origin, u.request.Wait = supervisor.Origin(origin), supervisor.Wait(wait)
+			return u.run(cmd, args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&u.request.DryRun, "dry-run", false, "check everything, signal nobody")
+	flags.BoolVar(&u.request.Force, "force", false, "try again a build that was rolled back")
+	flags.BoolVar(&u.request.IfRunning, "if-running", false, "it is no failure if nginx does not run")
+	flags.StringVar(&origin, "origin", string(supervisor.OriginCLI), "who asks, for the record")
+	flags.StringVar(&wait, "wait", string(supervisor.WaitVerdict), "until the `verdict`, or until all is done")
+	flags.StringVar(&u.pidFile, "pid-file", "", "the master that this `FILE` names, with or without a unit")
+	flags.BoolVar(&u.json, "json", false, "answer in JSON")
+	return cmd
+}
+
+func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
+	if err := u.validate(args); err != nil {
+		return usageError{err}
+	}
+	answers, err := u.ask(cmd.Context(), args)
+	if err != nil {
+		return err
+	}
+	var codes []int
+	for _, a := range answers {
+		codes = append(codes, a.Code)
+	}
+	if u.json {
+		encoder := json.NewEncoder(cmd.OutOrStdout())
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(answers); err != nil {
+			return err
+		}
+	} else {
+		for _, a := range answers {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", a.Name, a.Text)
+		}
+		if len(answers) == 0 {
+			fmt.Fprintln(cmd.OutOrStdout(), "there is no instance: no unit matches Units= and instance.d is empty")
+		}
+	}
+	if code := supervisor.Worst(codes...); code != supervisor.ExitOK {
+		return exitError(code)
+	}
+	return nil
+}
+
+func (u *upgradeCommand) validate(args []string) error {
+	if u.pidFile != "" && len(args) > 0 {
+		return errors.New("--pid-file and an instance exclude each other")
+	}
+	if u.pidFile != "" && !filepath.IsAbs(u.pidFile) {
+		return fmt.Errorf("--pid-file needs an absolute path, not %s", u.pidFile)
+	}
+	return u.request.Validate()
+}
+
+// ask asks the daemon, or does it where there is none.
+func (u *upgradeCommand) ask(ctx context.Context, args []string) ([]answer, error) {
+	client, err := bus.Dial(ctx, u.store.Runtime)
+	if errors.Is(err, bus.ErrNoDaemon) {
+		return u.ourselves(ctx, args)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	listed, err := client.Instances(ctx)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := choose(listed, args, u.pidFile)
+	if err != nil {
+		return nil, err
+	}
+	if u.pidFile != "" && len(chosen) == 0 {
+		// The daemon does not look after this one.
+		return u.ourselves(ctx, args)
+	}
+	return u.theDaemon(ctx, client, chosen), nil
+}
+
+// choose picks what a command line means from the daemon's instances.
+func choose(listed []bus.Listed, args []string, pidFile string) ([]string, error) {
+	var all, chosen []string
+	for _, l := range listed {
+		all = append(all, l.Name)
+		switch {
+		case pidFile != "":
+			if l.PIDFile == pidFile {
+				chosen = append(chosen, l.Name)
+			}
+		case len(args) == 0 || supervisor.InstanceName(args[0]) == l.Name:
+			chosen = append(chosen, l.Name)
+		}
+	}
+	if len(args) > 0 && len(chosen) == 0 {
+		return nil, unknownInstance(args[0], all)
+	}
+	return chosen, nil
+}
+
+func (u *upgradeCommand) theDaemon(ctx context.Context, client *bus.Client, instances []string) []answer {
+	answers := make([]answer, len(instances))
+	var all sync.WaitGroup
+	for i, name := range instances {
+		all.Go(func() {
+			out, err := client.Upgrade(ctx, name, u.request)
+			if err != nil {
+				out = supervisor.Outcome{Code: supervisor.ExitFailure, Text: err.Error()}
+			}
+			answers[i] = answer{name, out.Code, out.Text, out.Cycle, out.Result}
+		})
+	}
+	all.Wait()
+	return answers
+}
+
+// ourselves does the cycles in this process, one after the other.
+func (u *upgradeCommand) ourselves(ctx context.Context, args []string) ([]answer, error) {
+	log := slog.New(systemd.NewFollowed(slog.LevelInfo))
+	config, err := u.load(log)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := u.selected(ctx, config, args, u.pidFile)
+	if err != nil {
+		return nil, err
+	}
+	answers := []answer{}
+	for _, i := range chosen {
+		out := u.once(ctx, config, i, log)
+		answers = append(answers, answer{i.Name, out.Code, out.Text, out.Cycle, out.Result})
+	}
+	return answers, nil
+}
+
+func (u *upgradeCommand) once(ctx context.Context, c supervisor.Config, i supervisor.InstanceConfig, log *slog.Logger) supervisor.Outcome {
+	lock, err := u.store.Lock(i.Name)
+	if errors.Is(err, supervisor.ErrLocked) {
+		return supervisor.Outcome{Code: supervisor.ExitDeferred, Text: err.Error(), Result: supervisor.Deferred}
+	}
+	if err != nil {
+		return supervisor.Outcome{Code: supervisor.ExitFailure, Text: err.Error()}
+	}
+	defer lock.Release()
+	s := supervisor.New(i, supervisor.Options{Config: c, Store: u.store, Systemd: keeper(), Log: log})
+	return s.Once(ctx, u.request)
+}
