@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -87,7 +88,7 @@ func (c *cycle) watchDirectory() {
 		c.s.log.Debug("no inotify for the pid file", "error", err)
 		return
 	}
-	if err := w.Add(c.old.root.Host(dirOf(c.old.pidFile))); err != nil {
+	if err := c.old.root.Directory(filepath.Dir(c.old.pidFile), w.Add); err != nil {
 		c.s.log.Debug("no inotify for the pid file", "error", err)
 		w.Close()
 		return

@@ -162,7 +162,7 @@ func (c *cycle) settleUnit(ctx context.Context) {
 		return
 	}
 	c.s.notifyUnit(unit, c.successor.PID, fmt.Sprintf("MAINPID=%d", c.successor.PID),
-		"STATUS="+unitStatus(c.rec.Successor.Version, time.Now(), "upgraded from "+c.rec.Old.Version))
+		"STATUS="+unitStatus(c.rec.Successor.Version, c.successorSince(), "upgraded from "+c.rec.Old.Version))
 	if !c.movedEarly {
 		return
 	}
@@ -171,6 +171,14 @@ func (c *cycle) settleUnit(ctx context.Context) {
 	if err := unit.Reload(ctx); err != nil {
 		c.s.log.Warn("cannot reload systemd; do it by hand (systemctl daemon-reload), or a later stop of the unit is not graceful", "error", err)
 	}
+}
+
+func (c *cycle) successorSince() time.Time {
+	since, err := c.successor.Started()
+	if err != nil {
+		return time.Now()
+	}
+	return since
 }
 
 // unitStatus is the line that `systemctl status` of the unit shows.

@@ -247,9 +247,18 @@ func (s *Supervisor) attached(m *master) error {
 		s.log.Warn(fmt.Sprintf("%s: cannot keep the running build", s.instance.Name), "error", err)
 	}
 	if m.unit != nil {
-		s.notifyUnit(m.unit, m.PID, "STATUS="+unitStatus(m.build.Number, m.since, "watched"))
+		s.notifyUnit(m.unit, m.PID, "STATUS="+unitStatus(m.build.Number, m.since, s.history(m)))
 	}
 	return nil
+}
+
+// history says in a few words how a master came about.
+func (s *Supervisor) history(m *master) string {
+	last := s.store.Last(s.instance.Name)
+	if last == nil || last.Result != Upgraded || last.Successor.ID() != m.ID {
+		return "watched"
+	}
+	return "upgraded from " + last.Old.Version
 }
 
 // adopted shows a master to those who ask.

@@ -11,8 +11,6 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
-func dirOf(path string) string { return filepath.Dir(path) }
-
 // verified is the condition of Verifying.
 func (c *cycle) verified(context.Context) (bool, error) {
 	return c.candidate != nil && c.candidate.tested > 0, nil
@@ -31,6 +29,7 @@ func (c *cycle) verify(ctx context.Context) error {
 // announce is called when the candidate's version is known.
 func (c *cycle) announce() {
 	c.rec.Successor.Version = c.candidate.build.Number
+	c.s.publish(func(v *view) { v.disk = c.candidate.build })
 	c.s.audit().Cycle(EventCandidate, c.rec, 0, "new binary %s %s differs from running %s, by %s",
 		c.candidate.path, c.candidate.build.Short(), c.old.build.Short(), c.rec.Origin)
 }

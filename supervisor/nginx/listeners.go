@@ -1,10 +1,13 @@
 package nginx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,15 +38,40 @@ func (l Listener) String() string {
 // (OpenResty's workers close those of other workers).
 //
 // It copies each descriptor for an instant (pidfd_getfd, Linux 5.6) to ask the
-// socket itself: /proc/PID/net/tcp would have to be read whole, connections
-// and all. It needs the right to trace the process.
+// socket itself: the kernel's tables would have to be read whole, connections
+// and all, which is done only where that is forbidden. It needs the right to
+// trace the process.
 func (p *Process) Listeners() ([]Listener, error) {
-	dir := procPath(p.PID, "fd")
-	names, err := os.ReadDir(dir)
+	sockets, err := p.sockets()
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the sockets of pid %d: %w", p.PID, err)
 	}
 	var found []Listener
+	for fd, inode := range sockets {
+		l, ok, err := p.listener(fd)
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
+			return tableListeners(p.PID, slices.Collect(maps.Values(sockets)))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot look at socket %d of pid %d: %w", fd, p.PID, err)
+		}
+		if ok {
+			l.Inode = inode
+			found = append(found, l)
+		}
+	}
+	slices.SortFunc(found, func(a, b Listener) int { return cmp.Compare(a.Inode, b.Inode) })
+	return found, nil
+}
+
+// sockets returns the inodes of a process' sockets by descriptor.
+func (p *Process) sockets() (map[int]uint64, error) {
+	dir := procPath(p.PID, "fd")
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[int]uint64)
 	for _, n := range names {
 		inode, ok := socketInode(dir + "/" + n.Name())
 		if !ok {
@@ -53,14 +81,7 @@ func (p *Process) Listeners() ([]Listener, error) {
 		if err != nil {
 			return nil, err
 		}
-		l, ok, err := p.listener(fd)
-		if err != nil {
-			return nil, fmt.Errorf("cannot look at socket %d of pid %d: %w", fd, p.PID, err)
-		}
-		if ok {
-			l.Inode = inode
-			found = append(found, l)
-		}
+		found[fd] = inode
 	}
 	return found, nil
 }

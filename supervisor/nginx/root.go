@@ -12,6 +12,9 @@ import (
 
 // Root is the root directory of a master, /proc/PID/root: paths below it are
 // taken in the master's own mount namespace and chroot.
+//
+// They are resolved here, component by component, as openat2(2) would with
+// RESOLVE_IN_ROOT: that system call cannot be had under RestrictSUIDSGID=.
 type Root struct{ dir *os.File }
 
 // OpenRoot opens the root directory of a process. It needs the right to trace
@@ -34,96 +37,120 @@ func openRoot(path string) (*Root, error) {
 // Close releases the directory.
 func (r *Root) Close() error { return r.dir.Close() }
 
-// Host gives the name by which we reach a path of the master. It is right only
-// for paths without absolute symbolic links; for anything else use Walk first.
-func (r *Root) Host(path string) string {
-	return fmt.Sprintf("/proc/self/fd/%d/%s", r.dir.Fd(), strings.TrimPrefix(path, "/"))
-}
-
-func (r *Root) openat(path string, flags int, resolve uint64) (*os.File, error) {
-	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve | unix.RESOLVE_IN_ROOT}
-	fd, err := unix.Openat2(int(r.dir.Fd()), path, &how)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	return os.NewFile(uintptr(fd), path), nil
-}
-
-// Open opens a file for reading. Symbolic links are resolved inside the root.
-// It does not wait for the writer of a FIFO.
-func (r *Root) Open(path string) (*os.File, error) {
-	return r.openat(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-}
-
-// Stat describes what the path leads to.
-func (r *Root) Stat(path string) (os.FileInfo, error) {
-	f, err := r.openat(path, unix.O_PATH, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.Stat()
-}
-
-// Lstat describes the last component of the path itself.
-func (r *Root) lstat(path string) (os.FileInfo, error) {
-	f, err := r.openat(path, unix.O_PATH|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.Stat()
-}
-
 // Entry is one directory entry on the way to a file.
 type Entry struct {
 	Path string
 	Info os.FileInfo
 }
 
-// Walk goes to a file component by component, through every symbolic link,
-// and returns what it met, the root directory first and the file last. Whoever
-// may change one of these may decide what the path leads to.
-func (r *Root) Walk(path string) ([]Entry, error) {
+// walker is on its way to a file.
+type walker struct {
+	root  *Root
+	at    *os.File // where it is, O_PATH; the root's own at the beginning
+	path  string   // its name
+	links int
+	met   []Entry
+}
+
+// maxLinks is as in the kernel, path_resolution(7).
+const maxLinks = 40
+
+// walk goes to a path. It follows a symbolic link at the very end only if told
+// to. The walker must be closed.
+func (r *Root) walk(path string, follow bool) (*walker, error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("%q is not an absolute path", path)
 	}
-	info, err := r.lstat("/")
-	if err != nil {
+	w := &walker{root: r, at: r.dir, path: "/"}
+	if err := w.note(); err != nil {
 		return nil, err
 	}
-	met := []Entry{{"/", info}}
 	todo := components(path)
-	at := "/"
-	for links := 0; len(todo) > 0; {
+	for len(todo) > 0 {
 		name := todo[0]
 		todo = todo[1:]
-		if name == ".." {
-			at = filepath.Dir(at)
-			continue
-		}
-		here := filepath.Join(at, name)
-		if info, err = r.lstat(here); err != nil {
-			return nil, err
-		}
-		met = append(met, Entry{here, info})
-		if info.Mode()&os.ModeSymlink == 0 {
-			at = here
-			continue
-		}
-		if links++; links > 40 {
-			return nil, &os.PathError{Op: "open", Path: path, Err: unix.ELOOP}
-		}
-		target, err := r.readlink(here)
+		target, err := w.step(name)
 		if err != nil {
-			return nil, err
+			w.close()
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
 		}
-		if filepath.IsAbs(target) {
-			at = "/"
+		if target == "" || !follow && len(todo) == 0 {
+			continue
+		}
+		if err := w.leaveLink(target); err != nil {
+			w.close()
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
 		}
 		todo = append(components(target), todo...)
 	}
-	return met, nil
+	return w, nil
+}
+
+// step goes to one entry of the present directory. For a symbolic link it
+// returns the target.
+func (w *walker) step(name string) (target string, err error) {
+	if name == ".." {
+		name, w.path = "..", filepath.Dir(w.path)
+		if w.path == "/" {
+			w.move(w.root.dir)
+			return "", nil
+		}
+	} else {
+		w.path = filepath.Join(w.path, name)
+	}
+	fd, err := unix.Openat(int(w.at.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	w.move(os.NewFile(uintptr(fd), w.path))
+	if err := w.note(); err != nil {
+		return "", err
+	}
+	if w.met[len(w.met)-1].Info.Mode()&os.ModeSymlink == 0 {
+		return "", nil
+	}
+	return readLink(fd)
+}
+
+// leaveLink goes back to the directory of a link, or to the root, from where
+// its target is to be resolved.
+func (w *walker) leaveLink(target string) error {
+	if w.links++; w.links > maxLinks {
+		return unix.ELOOP
+	}
+	dir := "/"
+	if !filepath.IsAbs(target) {
+		dir = filepath.Dir(w.path)
+	}
+	back, err := w.root.walk(dir, true)
+	if err != nil {
+		return err
+	}
+	if back.at == w.root.dir {
+		w.move(w.root.dir)
+	} else {
+		w.move(back.at)
+	}
+	w.path = back.path
+	return nil
+}
+
+func (w *walker) move(to *os.File) {
+	if w.at != w.root.dir {
+		w.at.Close()
+	}
+	w.at = to
+}
+
+func (w *walker) close() { w.move(w.root.dir) }
+
+func (w *walker) note() error {
+	info, err := w.at.Stat()
+	if err != nil {
+		return err
+	}
+	w.met = append(w.met, Entry{w.path, info})
+	return nil
 }
 
 // components keeps "..": behind a symbolic link it is not the lexical parent.
@@ -137,19 +164,54 @@ func components(path string) []string {
 	return names
 }
 
-func (r *Root) readlink(path string) (string, error) {
-	f, err := r.openat(path, unix.O_PATH|unix.O_NOFOLLOW, 0)
+func readLink(fd int) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, "", buf)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(int(f.Fd()), "", buf)
-	if err != nil {
-		return "", &os.PathError{Op: "readlink", Path: path, Err: err}
-	}
-	if n == len(buf) {
-		return "", errors.New("symbolic link is too long")
+	if n == 0 || n == len(buf) {
+		return "", errors.New("symbolic link without a usable target")
 	}
 	return string(buf[:n]), nil
 }
+
+// Walk goes to a file component by component, through every symbolic link,
+// and returns what it met, the root directory first and the file last. Whoever
+// may change one of these may decide what the path leads to.
+func (r *Root) Walk(path string) ([]Entry, error) {
+	w, err := r.walk(path, true)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	return w.met, nil
+}
+
+// Open opens a file for reading. It does not wait for the writer of a FIFO.
+func (r *Root) Open(path string) (*os.File, error) {
+	w, err := r.walk(path, true)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	return os.OpenFile(fdPath(w.at), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+}
+
+// Stat describes what the path leads to.
+func (r *Root) Stat(path string) (os.FileInfo, error) { return r.info(path, true) }
+
+// Lstat describes the path itself, not what a symbolic link leads to.
+func (r *Root) Lstat(path string) (os.FileInfo, error) { return r.info(path, false) }
+
+func (r *Root) info(path string, follow bool) (os.FileInfo, error) {
+	w, err := r.walk(path, follow)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	return w.met[len(w.met)-1].Info, nil
+}
+
+// fdPath is a name that leads to an open file.
+func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }

@@ -7,24 +7,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// at opens the directory of a path, symbolic links resolved inside the root,
-// and calls f with its descriptor and the last component. The descriptor
-// belongs to the master's own mount, so what is writable for the master is so
-// for us.
-func (r *Root) at(op, path string, f func(dir int, name string) error) error {
-	dir, err := r.openat(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY, 0)
+// Directory calls f with a name by which the directory can be reached while f
+// runs. It leads to the master's own mount: what is writable for the master is
+// so for us.
+func (r *Root) Directory(path string, f func(name string) error) error {
+	w, err := r.walk(path, true)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	if err := f(int(dir.Fd()), filepath.Base(path)); err != nil {
+	defer w.close()
+	return f(fdPath(w.at))
+}
+
+// at calls f with the directory of a path and the last component.
+func (r *Root) at(op, path string, f func(dir int, name string) error) error {
+	w, err := r.walk(filepath.Dir(path), true)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := f(int(w.at.Fd()), filepath.Base(path)); err != nil {
 		return &os.PathError{Op: op, Path: path, Err: err}
 	}
 	return nil
 }
-
-// Lstat describes a path itself, not what a symbolic link leads to.
-func (r *Root) Lstat(path string) (os.FileInfo, error) { return r.lstat(path) }
 
 // Link makes a second name in the same directory.
 func (r *Root) Link(path, name string) error {
