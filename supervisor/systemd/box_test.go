@@ -23,10 +23,8 @@ const (
 	partInBox    = "in-box"
 	partLogger   = "logger"
 
-	// releaseVariable names a Debian release to boot in place of the host's own.
-	releaseVariable = "NGINX_HOTSWAP_TEST_RELEASE"
-	pidVariable     = "NGINX_HOTSWAP_TEST_PID"
-	binaryInBox     = "/root/systemd.test"
+	pidVariable = "NGINX_HOTSWAP_TEST_PID"
+	binaryInBox = "/root/systemd.test"
 )
 
 func TestMain(m *testing.M) {
@@ -52,7 +50,7 @@ func TestBox(t *testing.T) {
 	if os.Getenv(partVariable) != "" {
 		t.Skip("this is the machine")
 	}
-	b := box.Start(t, box.Options{Base: base(t)})
+	b := box.Start(t, box.Options{Base: box.Base(t)})
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -71,19 +69,6 @@ func TestBox(t *testing.T) {
 	if strings.Contains(string(out), "no tests to run") {
 		t.Fatal("no test ran in the machine")
 	}
-}
-
-func base(t *testing.T) string {
-	t.Helper()
-	release := os.Getenv(releaseVariable)
-	if release == "" {
-		return "/"
-	}
-	root, err := box.Root(t.Context(), release, os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
 }
 
 // inBox skips a test outside the machine.

@@ -1,0 +1,25 @@
+package box
+
+import (
+	"os"
+	"testing"
+)
+
+// ReleaseVariable names the environment variable with the Debian release that
+// tests boot in place of the host's own system.
+const ReleaseVariable = "NGINX_HOTSWAP_TEST_RELEASE"
+
+// Base returns the lower directory for a test's machine: the root of the release
+// that ReleaseVariable names, or the host's.
+func Base(tb testing.TB) string {
+	tb.Helper()
+	release := os.Getenv(ReleaseVariable)
+	if release == "" {
+		return "/"
+	}
+	root, err := Root(tb.Context(), release, os.Stderr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return root
+}
