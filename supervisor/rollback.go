@@ -85,15 +85,42 @@ func (c *cycle) returnMainPID(context.Context) error {
 	return c.old.unit.Notify(c.successor.PID, fmt.Sprintf("MAINPID=%d", c.old.PID))
 }
 
-// dismiss is the act of Dismissing. It is QUIT, not TERM: before 1.19.1 a
-// successor that gets TERM unlinks old's unix sockets.
+// dismiss is the act of Dismissing.
 func (c *cycle) dismiss(context.Context) error {
 	c.dismissAt = time.Now()
+	return c.quitSuccessor()
+}
+
+// quitSuccessor asks the successor to go. It is QUIT, not TERM: before 1.19.1 a
+// successor that gets TERM unlinks old's unix sockets.
+func (c *cycle) quitSuccessor() error {
 	if c.successor == nil {
 		return nil
 	}
-	if err := c.successor.Signal(unix.SIGQUIT); err != nil && !errors.Is(err, nginx.ErrGone) {
-		return err
+	return ignoreGone(c.successor.Signal(unix.SIGQUIT))
+}
+
+// lateSuccessor finds a successor that was not seen before it was to be
+// dismissed.
+func (c *cycle) lateSuccessor() error {
+	if c.successor != nil {
+		return nil
+	}
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return errOldGone
+	}
+	for _, child := range tree.Successors() {
+		p, err := c.hold(child.ID)
+		if errors.Is(err, nginx.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		c.successor = p
+		c.rec.Successor.PID, c.rec.Successor.Start = p.PID, p.Start
+		return c.quitSuccessor()
 	}
 	return nil
 }
@@ -106,17 +133,20 @@ func (c *cycle) successorDismissed(context.Context) (bool, error) {
 	if c.dismissAt.IsZero() {
 		return false, nil
 	}
-	if c.successor != nil && c.successor.Alive() {
-		return false, c.escalate()
+	if err := c.lateSuccessor(); err != nil {
+		return false, err
 	}
-	if c.orphans() > 0 {
+	if c.successor != nil && c.successor.Alive() || c.orphans() > 0 {
 		return false, c.escalate()
 	}
 	if err := c.restoreUnixListeners(); err != nil {
 		return false, err
 	}
-	pid, err := nginx.ReadPIDFile(c.old.root, c.old.pidFile)
-	return err == nil && pid == c.old.PID, nil
+	// Old renames its pid file back when it notices the exit.
+	if pid, err := nginx.ReadPIDFile(c.old.root, c.old.pidFile); err == nil && pid == c.old.PID {
+		return true, nil
+	}
+	return false, c.escalate()
 }
 
 // startGrace is how long a successor that does not come up may take to notice
@@ -142,7 +172,8 @@ func (c *cycle) escalate() error {
 		c.signalSuccessorWorkers(unix.SIGKILL)
 	}
 	if waited >= c.cfg.DismissTimeoutSec+4*hurryPause {
-		return fmt.Errorf("successor %d does not go: %w", c.rec.Successor.PID, errLate)
+		return fmt.Errorf("successor %d does not go, or the pid file %s does not name %d again: %w",
+			c.rec.Successor.PID, c.old.pidFile, c.old.PID, errLate)
 	}
 	return nil
 }

@@ -165,7 +165,7 @@ func (c *cycle) findSuccessor() (bool, error) {
 		c.s.publish(func(v *view) { v.successor = &p.ID })
 		return true, c.s.store.SaveRunning(c.rec)
 	}
-	return false, c.cameUp(tree)
+	return false, c.cameUp()
 }
 
 // runsCandidate compares what a process executes with what was verified.
@@ -185,9 +185,10 @@ func (c *cycle) runsCandidate(p *nginx.Process) (bool, error) {
 }
 
 // cameUp is asked while there is no successor. An old master that has dealt
-// with USR2, waits again and has no successor has none to come: USR2 was
-// refused, the file could not be executed, or it ended at once.
-func (c *cycle) cameUp(before nginx.Tree) error {
+// with USR2, waits again and has neither a successor nor a child that may
+// become one has none to come: USR2 was refused, the file could not be
+// executed, or it ended at once.
+func (c *cycle) cameUp() error {
 	if c.usr2At.IsZero() {
 		return nil
 	}
@@ -195,8 +196,10 @@ func (c *cycle) cameUp(before nginx.Tree) error {
 	if err != nil || !signals.Waiting() {
 		return nil
 	}
-	now, err := nginx.ReadTree(c.old.ID)
-	if err != nil || len(before.Successors())+len(now.Successors()) > 0 {
+	// The order matters: what old forked before it waited is there now, but
+	// between fork and execve it looks like a worker that starts.
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil || len(tree.Successors()) > 0 || len(tree.With(nginx.RoleStarting)) > 0 {
 		return nil
 	}
 	return errors.New("the successor did not come up (the error log says why)")

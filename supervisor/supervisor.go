@@ -189,6 +189,11 @@ func (s *Supervisor) look(ctx context.Context) {
 		return
 	}
 	c, err := s.current.compare()
+	if errors.Is(err, ErrNotRunning) {
+		s.detach()
+		s.notAttached(err)
+		return
+	}
 	if err != nil {
 		s.undecided(err)
 		return

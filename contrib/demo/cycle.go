@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
+
+// statusPoll is the interval of the looks at `nginx-hotswap status --json`.
+const statusPoll = 250 * time.Millisecond
+
+// status asks nginx-hotswap for the instance nginx.
+func (m *machine) status(ctx context.Context) (supervisor.Status, error) {
+	out, err := m.run(ctx, "nginx-hotswap status nginx --json")
+	if err != nil {
+		return supervisor.Status{}, err
+	}
+	var list []supervisor.Status
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 {
+		return supervisor.Status{}, fmt.Errorf("cannot read the status: %w: %s", errors.Join(err, errors.New("not one instance")), out)
+	}
+	return list[0], nil
+}
+
+// awaitAttached waits until the instance is looked after: a binary that is
+// replaced earlier would be left alone, as it was there before nginx-hotswap.
+func (m *machine) awaitAttached(ctx context.Context) error {
+	return m.await(ctx, "nginx-hotswap does not attach to nginx", func(s supervisor.Status) bool { return s.MainPID != 0 })
+}
+
+// awaitCycle waits for the end of a cycle and tells what the journal says of it.
+func (m *machine) awaitCycle(ctx context.Context) error {
+	err := m.await(ctx, "the cycle does not end", func(s supervisor.Status) bool {
+		return s.Last != nil && s.Phase == supervisor.Idle && s.MainPID != 0
+	})
+	return errors.Join(err, m.tellJournal(ctx))
+}
+
+func (m *machine) await(ctx context.Context, otherwise string, reached func(supervisor.Status) bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, cycleLimit, fmt.Errorf("%s within %v", otherwise, cycleLimit))
+	defer cancel()
+	for {
+		s, err := m.status(ctx)
+		if err != nil {
+			return err
+		}
+		if err := m.tellJournal(ctx); err != nil || reached(s) {
+			return err
+		}
+		if err := pause(ctx, statusPoll); err != nil {
+			return err
+		}
+	}
+}
