@@ -42,13 +42,15 @@ test: deps lint test-unit test-box ## everything that CI runs
 test-unit: ## unit tests and real nginx
 	$(GO) test -race -shuffle=on ./...
 
-test-box: build ## tests in throwaway machines with a real systemd
-	CGO_ENABLED=0 $(GO) test -count=1 -tags box -run '^TestBox' -timeout 20m ./supervisor/systemd ./cmd/nginx-hotswap
+BOX_TEST = CGO_ENABLED=0 $(GO) test -count=1 -p 1 -tags box -run '^TestBox' -timeout 30m ./supervisor/systemd ./cmd/nginx-hotswap
 
-test-matrix: deps build ## the same on other Debian releases
+test-box: build ## tests in throwaway machines with a real systemd: this Debian and trixie
+	$(BOX_TEST)
+	NGINX_HOTSWAP_TEST_RELEASE=trixie $(BOX_TEST)
+
+test-matrix: deps build ## the same on each Debian from bullseye to forky
 	for release in bullseye bookworm trixie forky; do \
-		NGINX_HOTSWAP_TEST_RELEASE=$$release CGO_ENABLED=0 $(GO) test -count=1 -tags box -run '^TestBox' -timeout 30m \
-			./supervisor/systemd ./cmd/nginx-hotswap || exit 1; \
+		echo "== $$release"; NGINX_HOTSWAP_TEST_RELEASE=$$release $(BOX_TEST) || exit 1; \
 	done
 
 lint: ## gofmt, go vet, go fix, staticcheck, go mod tidy

@@ -34,15 +34,13 @@ func (m *machine) awaitAttached(ctx context.Context) error {
 
 // awaitCycle waits for the end of a cycle and tells what the journal says of it.
 func (m *machine) awaitCycle(ctx context.Context) error {
-	err := m.await(ctx, "the cycle does not end", func(s supervisor.Status) bool {
+	return m.await(ctx, "the cycle does not end", func(s supervisor.Status) bool {
 		return s.Last != nil && s.Phase == supervisor.Idle && s.MainPID != 0
 	})
-	return errors.Join(err, m.tellJournal(ctx))
 }
 
 func (m *machine) await(ctx context.Context, otherwise string, reached func(supervisor.Status) bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, cycleLimit, fmt.Errorf("%s within %v", otherwise, cycleLimit))
-	defer cancel()
+	late := time.After(cycleLimit)
 	for {
 		s, err := m.status(ctx)
 		if err != nil {
@@ -50,6 +48,11 @@ func (m *machine) await(ctx context.Context, otherwise string, reached func(supe
 		}
 		if err := m.tellJournal(ctx); err != nil || reached(s) {
 			return err
+		}
+		select {
+		case <-late:
+			return fmt.Errorf("%s within %v; it is in phase %s %s", otherwise, cycleLimit, s.Phase, s.Reason)
+		default:
 		}
 		if err := pause(ctx, statusPoll); err != nil {
 			return err

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"strings"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
@@ -30,15 +29,15 @@ func (m *machine) startUpstream(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("cannot start the echo server: %w", errors.Join(err, cmd.Wait()))
 	}
 	// Its status is of no interest: a dead echo server shows in the figures.
-	go func() { _ = cmd.Wait() }()
+	m.background.Go(func() { _ = cmd.Wait() })
 	return strings.TrimSpace(address), nil
 }
 
 // load is the traffic that runs in the machine.
 type load struct {
-	cmd      *exec.Cmd
 	input    io.Closer
 	out, log bytes.Buffer
+	ended    chan error // the status of the command
 }
 
 func (m *machine) startLoad(ctx context.Context) (*load, error) {
@@ -46,15 +45,17 @@ func (m *machine) startLoad(ctx context.Context) (*load, error) {
 	for _, t := range targets(m.site) {
 		args = append(args, "--target", t)
 	}
-	l := &load{cmd: m.box.Command(ctx, trafficPath, args...)}
-	l.cmd.Stdout, l.cmd.Stderr = &l.out, &l.log
+	l := &load{ended: make(chan error, 1)}
+	cmd := m.box.Command(ctx, trafficPath, args...)
+	cmd.Stdout, cmd.Stderr = &l.out, &l.log
 	var err error
-	if l.input, err = l.cmd.StdinPipe(); err != nil {
+	if l.input, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	if err := l.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start the traffic: %w", err)
 	}
+	m.background.Go(func() { l.ended <- cmd.Wait() })
 	return l, nil
 }
 
@@ -64,7 +65,7 @@ func (l *load) stop() (*traffic.Report, error) {
 		return nil, err
 	}
 	// Status 1 says that requests failed, and then there is an account too.
-	ended := l.cmd.Wait()
+	ended := <-l.ended
 	var r traffic.Report
 	if err := json.Unmarshal(l.out.Bytes(), &r); err != nil {
 		return nil, fmt.Errorf("the traffic gives no account: %w\n%s", errors.Join(ended, err), l.log.String())

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/box"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
@@ -28,6 +29,8 @@ type machine struct {
 	site  traffic.Site
 	// cursor is the journal entry that was read last.
 	cursor string
+	// background are the commands that end with the demo.
+	background sync.WaitGroup
 }
 
 // run runs a shell script in the machine and returns its output.

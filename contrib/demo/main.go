@@ -44,12 +44,16 @@ func run(ctx context.Context) (err error) {
 	s := newStory(os.Stdout)
 	s.heading("An upgrade of nginx under traffic, in a throwaway machine. Nothing changes on this one.")
 	s.step("boot the machine: a copy of this one with a systemd of its own, and no network")
-	b, err := box.Up(ctx, box.Options{Log: os.Stderr})
+	b, err := box.Up(ctx, box.Options{})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Down()) }()
+	// A process that is no unit's would hold up the shutdown: all end before it.
+	ctx, cancel := context.WithCancel(ctx)
 	m := &machine{box: b, story: s}
+	defer m.background.Wait()
+	defer cancel()
 	if err := m.prepare(ctx); err != nil {
 		return err
 	}

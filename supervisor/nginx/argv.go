@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -35,16 +36,16 @@ func ReadArgv(pid int) ([]string, error) {
 		return nil, err
 	}
 	title := ParseTitle(cmdline)
-	if title.Role == RoleStarting {
-		// No title yet, or `master_process off`: still the true arguments.
-		return splitNul(cmdline), nil
-	}
-	if title.Role != RoleMaster {
+	if title.Role != RoleMaster && title.Role != RoleStarting {
 		return nil, fmt.Errorf("pid %d is no master but %q", pid, title.Role)
 	}
 	offsets, err := readOffsets(pid, stat)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrArgvLost, err)
+	}
+	if title.Role == RoleStarting {
+		// No title yet, or `master_process off`: still the true arguments.
+		return splitUntitled(cmdline, offsets)
 	}
 	if size := int(stat.ArgEnd-stat.ArgStart) - 1; len(title.Rest) != size {
 		return nil, fmt.Errorf("%w: %d of %d bytes are left in its title", ErrArgvLost, len(title.Rest), size)
@@ -52,9 +53,21 @@ func ReadArgv(pid int) ([]string, error) {
 	return SplitArgv(title.Rest, offsets)
 }
 
-func splitNul(cmdline []byte) []string {
-	text := string(bytes.TrimRight(cmdline, "\x00"))
-	return strings.Split(text, "\x00")
+// splitUntitled cuts arguments that no title was written over. A title that
+// was cut off before it says what the process is looks like arguments, too;
+// but then the pointers disagree, or the only word is its beginning.
+func splitUntitled(cmdline []byte, offsets []int) ([]string, error) {
+	argv := strings.Split(string(bytes.TrimSuffix(cmdline, []byte{0})), "\x00")
+	at := 0
+	starts := make([]int, len(argv))
+	for i, arg := range argv {
+		starts[i] = at
+		at += len(arg) + 1
+	}
+	if !slices.Equal(starts, offsets) || strings.Contains(argv[0]+" ", ": ") {
+		return nil, fmt.Errorf("%w: hardly anything is left of its title", ErrArgvLost)
+	}
+	return argv, nil
 }
 
 // readOffsets reads argc and the argv pointers from the stack, as offsets from

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -88,11 +87,6 @@ func absolute(path, base string) string {
 	return filepath.Join(base, path)
 }
 
-// pidDirective finds `pid FILE;` outside of comments. The directive belongs to
-// the main context, and of the blocks there none knows a word of its own that
-// looks like it.
-var pidDirective = regexp.MustCompile(`(?m)(?:^|[;{}])[ \t]*pid[ \t]+("[^"\n]*"|'[^'\n]*'|[^\s;"']+)[ \t]*;`)
-
 // maxConfig bounds what is read of the main configuration file, in bytes.
 const maxConfig = 4 << 20
 
@@ -115,14 +109,4 @@ func (f Files) ConfiguredPID(root *Root) (string, error) {
 		}
 	}
 	return f.PID, nil
-}
-
-var comment = regexp.MustCompile(`(?m)(^|\s)#.*$`)
-
-func findPID(source string) string {
-	m := pidDirective.FindStringSubmatch(comment.ReplaceAllString(source, "$1"))
-	if m == nil {
-		return ""
-	}
-	return strings.Trim(m[1], `"'`)
 }

@@ -17,6 +17,21 @@ var (
 	ErrWrongMachine = errors.New("an ELF program for another machine")
 )
 
+// host is what a program must be made for to run here.
+type host struct {
+	machine elf.Machine
+	class   elf.Class
+	data    elf.Data
+}
+
+// phentsize is the one size of program headers that execve(2) accepts.
+func (h host) phentsize() uint64 {
+	if h.class == elf.ELFCLASS64 {
+		return uint64(binary.Size(elf.Prog64{}))
+	}
+	return uint64(binary.Size(elf.Prog32{}))
+}
+
 // header is what ELF32 and ELF64 headers have in common here.
 type header struct {
 	kind                           elf.Type
@@ -26,17 +41,17 @@ type header struct {
 }
 
 // CheckELF reads the headers of a program of the given size and reports
-// whether it is all there and made for this machine. Linkers write the section
-// headers last, so a file that is still being copied lacks them.
+// whether it is all there and made for this machine. Segments alone would not
+// do: what comes last in a file is the section headers or their names.
 func CheckELF(file io.ReaderAt, size int64) error {
-	own, err := hostMachine()
+	own, err := readHost()
 	if err != nil {
 		return err
 	}
 	return checkELF(file, size, own)
 }
 
-func checkELF(file io.ReaderAt, size int64, own elf.Machine) error {
+func checkELF(file io.ReaderAt, size int64, own host) error {
 	ident := make([]byte, elf.EI_NIDENT)
 	if n, err := file.ReadAt(ident, 0); err != nil {
 		if n > 0 && n < len(ident) && bytes.HasPrefix([]byte(elf.ELFMAG), ident[:min(n, 4)]) {
@@ -51,14 +66,15 @@ func checkELF(file io.ReaderAt, size int64, own elf.Machine) error {
 	if err != nil {
 		return err
 	}
-	if h.machine != own {
-		return fmt.Errorf("%w: it is for %v, this is %v", ErrWrongMachine, h.machine, own)
+	made := host{h.machine, elf.Class(ident[elf.EI_CLASS]), elf.Data(ident[elf.EI_DATA])}
+	if made != own {
+		return fmt.Errorf("%w: it is for %v, this is %v", ErrWrongMachine, made, own)
 	}
 	if h.kind != elf.ET_EXEC && h.kind != elf.ET_DYN {
 		return fmt.Errorf("%w: its type is %v", ErrNotELF, h.kind)
 	}
-	if h.phnum == 0 || h.phentsize == 0 {
-		return fmt.Errorf("%w: it has no program headers", ErrNotELF)
+	if h.phnum == 0 || h.phentsize != made.phentsize() {
+		return fmt.Errorf("%w: it has no program headers that the kernel would read", ErrNotELF)
 	}
 	return h.complete(file, ident, uint64(size))
 }
@@ -102,49 +118,82 @@ func readStruct(file io.ReaderAt, off int64, order binary.ByteOrder, v any) erro
 	return err
 }
 
+// part is what a segment or a section takes up in the file.
+type part struct{ off, length uint64 }
+
 // complete checks that everything the headers speak of lies within the file.
 func (h header) complete(file io.ReaderAt, ident []byte, size uint64) error {
-	within := func(off, length uint64) bool { return off <= size && length <= size-off }
-	if !within(h.phoff, h.phentsize*h.phnum) || !within(h.shoff, h.shentsize*h.n) {
+	within := func(p part) bool { return p.off <= size && p.length <= size-p.off }
+	if !within(part{h.phoff, h.phentsize * h.phnum}) || !within(part{h.shoff, h.shentsize * h.n}) {
 		return ErrIncomplete
 	}
 	order, err := byteOrder(ident)
 	if err != nil {
 		return err
 	}
-	for i := range h.phnum {
-		at := int64(h.phoff + i*h.phentsize)
-		var off, length uint64
-		if elf.Class(ident[elf.EI_CLASS]) == elf.ELFCLASS64 {
-			var p elf.Prog64
-			err = readStruct(file, at, order, &p)
-			off, length = p.Off, p.Filesz
-		} else {
-			var p elf.Prog32
-			err = readStruct(file, at, order, &p)
-			off, length = uint64(p.Off), uint64(p.Filesz)
-		}
-		if err != nil {
-			return err
-		}
-		if !within(off, length) {
-			return ErrIncomplete
-		}
+	read := readParts32
+	if elf.Class(ident[elf.EI_CLASS]) == elf.ELFCLASS64 {
+		read = readParts64
 	}
-	return nil
+	check := func(at, count, each uint64, sections bool) error {
+		for i := range count {
+			p, err := read(file, int64(at+i*each), order, sections)
+			if err != nil {
+				return err
+			}
+			if !within(p) {
+				return ErrIncomplete
+			}
+		}
+		return nil
+	}
+	if err := check(h.phoff, h.phnum, h.phentsize, false); err != nil {
+		return err
+	}
+	return check(h.shoff, h.n, h.shentsize, true)
 }
 
-// hostMachine asks our own executable, which runs here.
-func hostMachine() (elf.Machine, error) {
+func readParts64(file io.ReaderAt, at int64, order binary.ByteOrder, section bool) (part, error) {
+	if section {
+		var s elf.Section64
+		err := readStruct(file, at, order, &s)
+		return inFile(elf.SectionType(s.Type), part{s.Off, s.Size}), err
+	}
+	var p elf.Prog64
+	err := readStruct(file, at, order, &p)
+	return part{p.Off, p.Filesz}, err
+}
+
+func readParts32(file io.ReaderAt, at int64, order binary.ByteOrder, section bool) (part, error) {
+	if section {
+		var s elf.Section32
+		err := readStruct(file, at, order, &s)
+		return inFile(elf.SectionType(s.Type), part{uint64(s.Off), uint64(s.Size)}), err
+	}
+	var p elf.Prog32
+	err := readStruct(file, at, order, &p)
+	return part{uint64(p.Off), uint64(p.Filesz)}, err
+}
+
+// inFile is nothing for sections that exist only in memory, or not at all.
+func inFile(kind elf.SectionType, p part) part {
+	if kind == elf.SHT_NOBITS || kind == elf.SHT_NULL {
+		return part{}
+	}
+	return p
+}
+
+// readHost asks our own executable, which runs here.
+func readHost() (host, error) {
 	f, err := os.Open("/proc/self/exe")
 	if err != nil {
-		return 0, err
+		return host{}, err
 	}
 	defer f.Close()
 	ident := make([]byte, elf.EI_NIDENT)
 	if _, err := f.ReadAt(ident, 0); err != nil {
-		return 0, err
+		return host{}, err
 	}
 	h, err := readHeader(f, ident)
-	return h.machine, err
+	return host{h.machine, elf.Class(ident[elf.EI_CLASS]), elf.Data(ident[elf.EI_DATA])}, err
 }

@@ -19,7 +19,11 @@ func (e Exit) String() string {
 	case !e.Known:
 		return "exited"
 	case e.Signal != 0:
-		return "died by " + unix.SignalName(e.Signal)
+		name := unix.SignalName(e.Signal)
+		if name == "" { // a real-time signal
+			name = fmt.Sprintf("signal %d", int(e.Signal))
+		}
+		return "died by " + name
 	default:
 		return fmt.Sprintf("exited with code %d", e.Code)
 	}

@@ -60,9 +60,14 @@ func (p *Process) Listeners() ([]Listener, error) {
 			found = append(found, l)
 		}
 	}
-	slices.SortFunc(found, func(a, b Listener) int { return cmp.Compare(a.Inode, b.Inode) })
+	if !p.Alive() { // a zombie has no descriptors, and its number may be taken
+		return nil, fmt.Errorf("cannot list the sockets of pid %d: %w", p.PID, ErrGone)
+	}
+	slices.SortFunc(found, byInode)
 	return found, nil
 }
+
+func byInode(a, b Listener) int { return cmp.Compare(a.Inode, b.Inode) }
 
 // sockets returns the inodes of a process' sockets by descriptor.
 func (p *Process) sockets() (map[int]uint64, error) {

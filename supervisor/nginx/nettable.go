@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,6 +55,7 @@ func tableListeners(pid int, inodes []uint64) ([]Listener, error) {
 			}
 		}
 	}
+	slices.SortFunc(found, byInode)
 	return found, nil
 }
 
@@ -102,12 +104,18 @@ func parseHexAddress(text string) (netip.AddrPort, error) {
 
 // parseUnix reads a line of net/unix: num, refcount, protocol, flags, type,
 // state, inode, path.
+//
+// The path is taken as it stands, spaces and all.
 func parseUnix(line string) (Listener, bool) {
-	f := strings.SplitN(strings.Join(strings.Fields(line), " "), " ", 8)
+	var f [7]string
+	path := line
+	for i := range f {
+		f[i], path, _ = strings.Cut(strings.TrimLeft(path, " "), " ")
+	}
 	const acceptsConnections, stream = "00010000", "0001" // __SO_ACCEPTCON, SOCK_STREAM
-	if len(f) < 8 || f[3] != acceptsConnections || f[4] != stream {
+	if path == "" || f[3] != acceptsConnections || f[4] != stream {
 		return Listener{}, false
 	}
 	inode, err := strconv.ParseUint(f[6], 10, 64)
-	return Listener{Inode: inode, Network: "unix", Address: f[7]}, err == nil
+	return Listener{Inode: inode, Network: "unix", Address: path}, err == nil
 }

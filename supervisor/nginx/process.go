@@ -40,10 +40,13 @@ func Open(pid int) (*Process, error) {
 	// The pidfd comes first: what is read from /proc afterwards is only
 	// believed if the process is still there at the end.
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
+	switch {
+	case err == nil:
+	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
+		// The last two are for a thread that has the number, since Linux
+		// 6.16 and before.
 		return nil, fmt.Errorf("pid %d: %w", pid, ErrGone)
-	}
-	if err != nil {
+	default:
 		return nil, fmt.Errorf("cannot open a pidfd of pid %d (Linux 5.10 or later is needed): %w", pid, err)
 	}
 	handle := os.NewFile(uintptr(fd), fmt.Sprintf("pidfd:%d", pid))
@@ -54,9 +57,12 @@ func Open(pid int) (*Process, error) {
 	}
 	p := &Process{handle: handle, conn: conn, exited: make(chan struct{})}
 	stat, err := ReadStat(pid)
-	if err != nil || !p.Alive() {
+	if !p.Alive() {
+		err = ErrGone
+	}
+	if err != nil {
 		p.Close()
-		return nil, fmt.Errorf("pid %d: %w", pid, ErrGone)
+		return nil, fmt.Errorf("pid %d: %w", pid, err)
 	}
 	p.ID = ID{PID: pid, Start: stat.Start}
 	return p, nil

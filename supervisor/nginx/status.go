@@ -1,8 +1,6 @@
 package nginx
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -38,10 +36,9 @@ func ReadSignals(pid int) (Signals, error) {
 // ParseSignals reads the signal lines of /proc/PID/status.
 func ParseSignals(status []byte) (Signals, error) {
 	var s Signals
-	seen := 0
-	lines := bufio.NewScanner(bytes.NewReader(status))
-	for lines.Scan() {
-		key, value, _ := strings.Cut(lines.Text(), ":")
+	seen := make(map[string]bool, 3)
+	for line := range strings.Lines(string(status)) {
+		key, value, _ := strings.Cut(line, ":")
 		var set *uint64
 		switch key {
 		case "SigPnd", "ShdPnd":
@@ -56,10 +53,10 @@ func ParseSignals(status []byte) (Signals, error) {
 			return Signals{}, fmt.Errorf("cannot read %s: %w", key, err)
 		}
 		*set |= v
-		seen++
+		seen[key] = true
 	}
-	if seen != 3 {
-		return Signals{}, fmt.Errorf("cannot read the signal sets: %d of 3 lines found", seen)
+	if len(seen) != 3 {
+		return Signals{}, fmt.Errorf("cannot read the signal sets: %d of 3 lines found", len(seen))
 	}
 	return s, nil
 }

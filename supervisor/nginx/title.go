@@ -27,7 +27,7 @@ type Title struct {
 	// Program is the word before the colon: nginx, angie, ...
 	Program string
 	// Rest is what follows the role: for a master its arguments, joined
-	// with single spaces.
+	// with single spaces. Angie's version and generation are left out.
 	Rest string
 }
 
@@ -58,7 +58,7 @@ func ParseTitle(cmdline []byte) Title {
 	// A title shorter than the memory it stands in is padded with NULs.
 	text := string(bytes.TrimRight(cmdline, "\x00"))
 	program, words, found := strings.Cut(text, ": ")
-	if !found || strings.ContainsAny(program, " \x00/") {
+	if !found || strings.ContainsAny(program, " /") || strings.Contains(text, "\x00") {
 		return Title{Role: RoleStarting}
 	}
 	for _, r := range roles {
@@ -67,10 +67,24 @@ func ParseTitle(cmdline []byte) Title {
 			continue
 		}
 		t := Title{Role: r.role, Program: program, Rest: strings.TrimPrefix(rest, " ")}
-		if t.Role == RoleWorker && strings.HasPrefix(t.Rest, "is shutting down") {
+		switch {
+		case t.Role == RoleWorker && strings.HasPrefix(t.Rest, "is"):
+			// " is shutting down", perhaps cut off (see ErrArgvLost). What
+			// Angie adds to a worker's title is "#" and a number.
 			t.Role = RoleDraining
+		case t.Role == RoleMaster && program == "angie":
+			t.Rest = angieArguments(t.Rest)
 		}
 		return t
 	}
 	return Title{Role: RoleStarting}
+}
+
+// angieArguments takes `v1.9.0 #2 [/usr/sbin/angie -c x]` apart
+// (ngx_update_process_title). The bracket is not closed when Angie, which
+// allows for 2 KiB, has cut them off.
+func angieArguments(rest string) string {
+	_, rest, _ = strings.Cut(rest, " #")
+	_, rest, _ = strings.Cut(rest, " [")
+	return strings.TrimSuffix(rest, "]")
 }

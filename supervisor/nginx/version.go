@@ -16,7 +16,7 @@ import (
 
 // Version is what a binary says of itself with -V.
 type Version struct {
-	Name      string   // nginx, openresty, Tengine, angie, freenginx
+	Name      string   // nginx, openresty, Tengine, Angie, freenginx
 	Number    string   // 1.22.1
 	Configure []string // the arguments of ./configure
 }
@@ -60,9 +60,11 @@ func ReadVersion(ctx context.Context, path string) (Version, error) {
 	return ParseVersion(out.data)
 }
 
-var versionLine = regexp.MustCompile(`(?mi)^([a-z]+) version: [^\r\n]*?/(\d+(?:\.\d+)+)`)
+// versionLine is for `nginx version: openresty/1.25.3.1` and the like.
+var versionLine = regexp.MustCompile(`(?mi)^[a-z]+ version: [^\r\n]*?([^\s/]+)/(\d+(?:\.\d+)+)`)
 
-// ParseVersion reads the output of -V.
+// ParseVersion reads the output of -V. Builds that are derived from nginx name
+// themselves first and what they are based on afterwards.
 func ParseVersion(out []byte) (Version, error) {
 	m := versionLine.FindSubmatch(out)
 	if m == nil {

@@ -1,0 +1,82 @@
+package nginx
+
+import "strings"
+
+// findPID returns the argument of the `pid` directive of the main context, or
+// "". Words are cut as ngx_conf_read_token does. Blocks of Lua follow other
+// rules: one with an unbalanced brace in a string may hide a directive that
+// comes after it.
+func findPID(source string) string {
+	var words []string
+	depth := 0
+	for {
+		var t token
+		if t, source = nextToken(source); t.kind == 0 {
+			return ""
+		}
+		switch t.kind {
+		case word:
+			if len(words) < 3 {
+				words = append(words, t.text)
+			}
+			continue
+		case ';':
+			if depth == 0 && len(words) == 2 && words[0] == "pid" {
+				return words[1]
+			}
+		case '{':
+			depth++
+		case '}':
+			depth = max(0, depth-1)
+		}
+		words = nil
+	}
+}
+
+// token is a word or, by its kind, one of ; { } or the end of the text (0).
+type token struct {
+	kind byte
+	text string
+}
+
+const word = 'w'
+
+const blanks = " \t\r\n"
+
+// nextToken cuts the first token off and returns the rest.
+func nextToken(source string) (token, string) {
+	source = strings.TrimLeft(source, blanks)
+	for strings.HasPrefix(source, "#") {
+		_, source, _ = strings.Cut(source, "\n")
+		source = strings.TrimLeft(source, blanks)
+	}
+	if source == "" {
+		return token{}, ""
+	}
+	switch c := source[0]; c {
+	case ';', '{', '}':
+		return token{kind: c}, source[1:]
+	case '"', '\'':
+		n := wordEnd(source[1:], string(c))
+		return token{word, unescape.Replace(source[1 : 1+n])}, strings.TrimPrefix(source[1+n:], string(c))
+	}
+	n := wordEnd(source, blanks+";{")
+	return token{word, unescape.Replace(source[:n])}, source[n:]
+}
+
+// wordEnd finds the first of the characters that ends a word. A backslash takes
+// any meaning from the next character, and ${ belongs to a variable.
+func wordEnd(source, ends string) int {
+	for i := 0; i < len(source); i++ {
+		switch c := source[i]; {
+		case c == '\\':
+			i++
+		case c == '{' && i > 0 && source[i-1] == '$':
+		case strings.IndexByte(ends, c) >= 0:
+			return i
+		}
+	}
+	return len(source)
+}
+
+var unescape = strings.NewReplacer(`\"`, `"`, `\'`, `'`, `\\`, `\`)

@@ -1,0 +1,309 @@
+package supervisor_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+)
+
+// startLike starts an nginx in an unusual way and waits until it serves.
+func startLike(t *testing.T, site traffic.Site, how func(*exec.Cmd)) *nginxtest.Nginx {
+	t.Helper()
+	n := nginxtest.Prepare(t, site)
+	cmd := exec.Command(n.Binary, n.Args()...)
+	cmd.Dir = "/"
+	how(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	nginxtest.Eventually(t, "the master runs", func() bool {
+		data, err := os.ReadFile(n.PIDPath())
+		if err != nil || len(data) == 0 {
+			return false
+		}
+		n.Master = n.PID(t)
+		return nginx.IsMaster(n.Master)
+	})
+	t.Cleanup(func() {
+		signal(t, n.Master, unix.SIGKILL)
+		gone(t, n.Master)
+		<-ended
+	})
+	return n
+}
+
+// TestUnswappableMasters tries to upgrade masters that would ignore USR2, or
+// could not carry it out. Nothing may be sent to them.
+func TestUnswappableMasters(t *testing.T) {
+	for name, tt := range map[string]struct {
+		site  traffic.Site
+		start func(*exec.Cmd)
+		says  []string
+	}{
+		"daemon off": {traffic.Site{Extra: "daemon off;"},
+			func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} },
+			[]string{"daemon off", "ignores USR2", "Type=forking"}},
+		"bare name": {traffic.Site{},
+			func(cmd *exec.Cmd) { cmd.Args[0] = "nginx" },
+			[]string{`was started as "nginx"`, "does not search PATH", "absolute path"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := startLike(t, tt.site, tt.start)
+			stop := lightTraffic(t, n)
+			before := processes(t, n.Master)
+			store := newStore(t)
+			s := supervisor.New(instanceOf(n, quick()), options(t, store, quick()))
+			good, err := os.ReadFile(n.Binary)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nginxtest.Install(t, n.Binary, newer(t, n))
+			for range 2 {
+				out := s.Once(t.Context(), request(supervisor.WaitDone))
+				if out.Code != supervisor.ExitNotSwappable {
+					t.Errorf("got %+v", out)
+				}
+				for _, words := range tt.says {
+					if !strings.Contains(out.Text, words) {
+						t.Errorf("it says %q, which lacks %q", out.Text, words)
+					}
+				}
+			}
+			if got := history(t, store); len(got) != 1 {
+				t.Errorf("%d records: %+v", len(got), got)
+			}
+			nginxtest.Install(t, n.Binary, good)
+			if out := s.Once(t.Context(), request(supervisor.WaitDone)); out.Code != supervisor.ExitOK {
+				t.Errorf("with the good binary back: %+v", out)
+			}
+			if diff := cmp.Diff(before, processes(t, n.Master)); diff != "" {
+				t.Errorf("the processes are not the same: %s", diff)
+			}
+			stop()
+		})
+	}
+}
+
+// TestPIDFileOfAnInstance is about instances that are found by their pid file:
+// what it says is all that is known.
+func TestPIDFileOfAnInstance(t *testing.T) {
+	for name, tt := range map[string]struct {
+		content string // "" for no file
+		says    string
+	}{
+		"missing":        {"", "nginx is not running"},
+		"empty":          {"\n", "nginx is not running"},
+		"another's":      {fmt.Sprint(os.Getpid()), "is not an nginx master process"},
+		"of the kernel":  {"2", "is not an nginx master process"},
+		"nobody's":       {"4194303", "nginx is not running"},
+		"a worker's":     {"worker", "is not an nginx master process"},
+		"not a number":   {"nginx", "not a pid"},
+		"a group's":      {"-1", "not a pid"},
+		"not of a range": {"99999999999999999999", "not a pid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := nginxtest.Start(t, traffic.Site{})
+			stop := lightTraffic(t, n)
+			before := processes(t, n.Master)
+			store := newStore(t)
+			s := supervisor.New(instanceOf(n, quick()), options(t, store, quick()))
+			nginxtest.Install(t, n.Binary, newer(t, n))
+			remove(t, n.PIDPath())
+			if tt.content == "worker" {
+				tt.content = fmt.Sprint(before.Children[0].PID)
+			}
+			if tt.content != "" {
+				appendNew(t, n.PIDPath(), tt.content)
+			}
+			out := s.Once(t.Context(), request(supervisor.WaitDone))
+			if out.Code != supervisor.ExitNotSwappable && out.Code != supervisor.ExitFailure || !strings.Contains(out.Text, tt.says) {
+				t.Errorf("got %+v", out)
+			}
+			if got := history(t, store); len(got) != 0 {
+				t.Errorf("records: %+v", got)
+			}
+			if diff := cmp.Diff(before, processes(t, n.Master)); diff != "" {
+				t.Errorf("the processes are not the same: %s", diff)
+			}
+			stop()
+		})
+	}
+}
+
+func appendNew(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPIDFileOfAUnit is about units: systemd knows the master, and its pid
+// file has to be such that USR2 can rename it.
+func TestPIDFileOfAUnit(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spoil func(*testing.T, *nginxtest.Nginx, *fakeUnit)
+		says  []string
+	}{
+		"missing": {func(t *testing.T, n *nginxtest.Nginx, _ *fakeUnit) { remove(t, n.PIDPath()) },
+			[]string{"no pid file names master", "restore it: echo"}},
+		"another's": {func(t *testing.T, n *nginxtest.Nginx, _ *fakeUnit) {
+			appendNew(t, n.PIDPath(), fmt.Sprint(os.Getpid()))
+		},
+			[]string{"no pid file names master", "restore it: echo"}},
+		"of another name": {func(t *testing.T, n *nginxtest.Nginx, u *fakeUnit) {
+			u.change(func(s *systemd.State) { s.PIDFile = n.PIDPath() + ".unit" })
+		}, []string{"the unit has PIDFile=", ".unit", "make PIDFile= and the `pid` directive agree"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := nginxtest.Start(t, traffic.Site{})
+			stop := lightTraffic(t, n)
+			before := processes(t, n.Master)
+			unit := newFakeUnit("nginx.service", n.PIDPath(), n.Master)
+			s, store := unitSupervisor(t, unit)
+			nginxtest.Install(t, n.Binary, newer(t, n))
+			tt.spoil(t, n, unit)
+			for range 2 {
+				out := s.Once(t.Context(), request(supervisor.WaitDone))
+				if out.Code != supervisor.ExitRejected {
+					t.Errorf("got %+v", out)
+				}
+				for _, words := range tt.says {
+					if !strings.Contains(out.Text, words) {
+						t.Errorf("it says %q, which lacks %q", out.Text, words)
+					}
+				}
+			}
+			if got := history(t, store); len(got) != 1 {
+				t.Errorf("%d records: %+v", len(got), got)
+			}
+			if diff := cmp.Diff(before, processes(t, n.Master)); diff != "" {
+				t.Errorf("the processes are not the same: %s", diff)
+			}
+			stop()
+		})
+	}
+}
+
+func unitSupervisor(t *testing.T, unit *fakeUnit) (*supervisor.Supervisor, supervisor.Store) {
+	t.Helper()
+	store, c := newStore(t), quick()
+	o := options(t, store, c)
+	o.Systemd = unit
+	return supervisor.New(supervisor.InstanceConfig{Name: "test", Unit: unit.Name(), Upgrade: c.Upgrade}, o), store
+}
+
+// TestPIDFileVanishesWhileAttached takes the pid file away from a master that
+// is looked after already: with USR2 it would fail to rename it, and from then
+// on take no signal any more.
+func TestPIDFileVanishesWhileAttached(t *testing.T) {
+	n := nginxtest.Start(t, traffic.Site{})
+	stop := lightTraffic(t, n)
+	before := processes(t, n.Master)
+	d := run(t, n, newStore(t), quick())
+	d.waitFor(t, "it is attached", func(st supervisor.Status) bool { return st.MainPID == n.Master })
+	remove(t, n.PIDPath())
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	out, err := d.Upgrade(t.Context(), request(supervisor.WaitDone))
+	if err != nil || out.Code != supervisor.ExitRejected || !strings.Contains(out.Text, "pid file") {
+		t.Errorf("got %+v, %v", out, err)
+	}
+	appendNew(t, n.PIDPath(), fmt.Sprintln(n.Master))
+	if diff := cmp.Diff(before, processes(t, n.Master)); diff != "" {
+		t.Errorf("the processes are not the same: %s", diff)
+	}
+	out, err = d.Upgrade(t.Context(), request(supervisor.WaitDone))
+	if err != nil || out.Code != supervisor.ExitOK || out.Result != supervisor.Upgraded {
+		t.Errorf("with the file back: %+v, %v", out, err)
+	}
+	stop()
+}
+
+// foreignUpgrade sends USR2 as a person would and waits for the second master.
+func foreignUpgrade(t *testing.T, n *nginxtest.Nginx) (successor int) {
+	t.Helper()
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	signal(t, n.Master, unix.SIGUSR2)
+	nginxtest.Eventually(t, "a second master runs", func() bool {
+		data, err := os.ReadFile(n.PIDPath())
+		if err != nil || len(data) == 0 {
+			return false
+		}
+		successor = n.PID(t)
+		return successor != n.Master && nginx.IsMaster(successor)
+	})
+	processes(t, successor)
+	return successor
+}
+
+func TestForeignUpgradeOfAUnit(t *testing.T) {
+	n := nginxtest.Start(t, traffic.Site{})
+	stop := lightTraffic(t, n)
+	successor := foreignUpgrade(t, n)
+	old, young := processes(t, n.Master), processes(t, successor)
+	s, store := unitSupervisor(t, newFakeUnit("nginx.service", n.PIDPath(), n.Master))
+	out := s.Once(t.Context(), request(supervisor.WaitDone))
+	if out.Code != supervisor.ExitDeferred || !strings.Contains(out.Text, fmt.Sprintf("its successor %d runs already", successor)) ||
+		!strings.Contains(out.Text, fmt.Sprintf("kill -QUIT %d", n.Master)) {
+		t.Errorf("got %+v", out)
+	}
+	if got := history(t, store); len(got) != 0 {
+		t.Errorf("records: %+v", got)
+	}
+	if diff := cmp.Diff([]nginx.Tree{old, young}, []nginx.Tree{processes(t, n.Master), processes(t, successor)}); diff != "" {
+		t.Errorf("the processes are not the same: %s", diff)
+	}
+	stop()
+}
+
+// TestForeignUpgradeByPIDFile is attached to the successor, which ignores USR2
+// as long as its predecessor is there.
+func TestForeignUpgradeByPIDFile(t *testing.T) {
+	n := nginxtest.Start(t, traffic.Site{})
+	stop := lightTraffic(t, n)
+	successor := foreignUpgrade(t, n)
+	old, young := processes(t, n.Master), processes(t, successor)
+	store := newStore(t)
+	s := supervisor.New(instanceOf(n, quick()), options(t, store, quick()))
+	if out := s.Once(t.Context(), request(supervisor.WaitDone)); out.Code != supervisor.ExitOK {
+		t.Errorf("what is on disk runs, got %+v", out)
+	}
+	data, version := n.Newer(t, '8')
+	nginxtest.Install(t, n.Binary, data)
+	out := s.Once(t.Context(), request(supervisor.WaitDone))
+	if out.Code != supervisor.ExitNotSwappable || !strings.Contains(out.Text, fmt.Sprintf("predecessor %d", n.Master)) ||
+		!strings.Contains(out.Text, fmt.Sprintf("kill -QUIT %d", n.Master)) {
+		t.Errorf("got %+v", out)
+	}
+	if diff := cmp.Diff([]nginx.Tree{old, young}, []nginx.Tree{processes(t, n.Master), processes(t, successor)}); diff != "" {
+		t.Errorf("the processes are not the same: %s", diff)
+	}
+	// The remedy works.
+	signal(t, n.Master, unix.SIGQUIT)
+	gone(t, n.Master)
+	out = s.Once(t.Context(), request(supervisor.WaitDone))
+	if out.Code != supervisor.ExitOK || out.Result != supervisor.Upgraded || !strings.Contains(out.Text, version) {
+		t.Errorf("after the remedy: %+v", out)
+	}
+	stop()
+	if masters := n.Masters(t); len(masters) != 1 {
+		t.Errorf("masters %v", masters)
+	}
+	if left, err := filepath.Glob(n.PIDPath() + ".*"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
