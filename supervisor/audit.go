@@ -39,12 +39,16 @@ var (
 	EventRollback  = Event{"rollback", "2eabc76c0e6b468b84281bd37af90c4f", slog.LevelWarn, true}
 	EventFinished  = Event{"finished", "9778fad465e84886a2506ef3d8d0f9e9", systemd.LevelNotice, true}
 	EventStuck     = Event{"stuck", "26a5cb3ed21c45fdbe019ac2cd880a93", slog.LevelError, true}
+	EventRestored  = Event{"restored", "9eeebdcd94444249bcff1a9caf6b1065", systemd.LevelNotice, true}
+	EventMismatch  = Event{"mismatch", "b3e2687e40954b2db994894693b8c3ad", slog.LevelWarn, true}
+	EventHeld      = Event{"held", "3efe34a1e2c04bf78b6a1578a7b03da9", systemd.LevelNotice, false}
 )
 
 // Events lists them all, for the catalog.
 var Events = []Event{
 	EventAttached, EventDetached, EventPending, EventCandidate, EventWaiting, EventAccepted, EventKept, EventStarted,
 	EventShifted, EventVerdict, EventDrained, EventRetired, EventRejected, EventRollback, EventFinished, EventStuck,
+	EventRestored, EventMismatch, EventHeld,
 }
 
 // Names of journal fields.

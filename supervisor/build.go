@@ -27,6 +27,7 @@ func hash8(sha string) string { return sha[:min(8, len(sha))] }
 type Builds struct {
 	mu    sync.Mutex
 	known map[fileKey]Build
+	files map[fileKey]string // SHA-256 of modules and libraries
 }
 
 // fileKey identifies contents for as long as nobody writes to the file.
@@ -73,4 +74,31 @@ func (b *Builds) Of(ctx context.Context, f *os.File, path string) (Build, error)
 	build := Build{Version: version, SHA256: sha}
 	b.known[key] = build
 	return build, nil
+}
+
+// hash returns the SHA-256 of a file, which is remembered.
+func (b *Builds) hash(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	key, ok := keyOf(info)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if sha, known := b.files[key]; ok && known {
+		return sha, nil
+	}
+	sha, err := nginx.HashFile(f)
+	if err == nil && ok {
+		if b.files == nil || len(b.files) > 10000 {
+			b.files = make(map[fileKey]string)
+		}
+		b.files[key] = sha
+	}
+	return sha, err
 }

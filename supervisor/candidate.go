@@ -203,26 +203,31 @@ func checkProgram(c *candidate) error {
 // testConfig runs `nginx -t` as USR2 would run the candidate: the master's
 // arguments and working directory, no environment, and the unit's sandbox.
 func (s *Supervisor) testConfig(ctx context.Context, m *master) error {
+	return s.testConfigWith(ctx, m, m.binary)
+}
+
+// testConfigWith does the same with a binary at another place.
+func (s *Supervisor) testConfigWith(ctx context.Context, m *master, binary string) error {
 	limit := s.instance.Upgrade.TestTimeoutSec
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no end within TestTimeoutSec=%s", FormatTimeSpan(limit)))
 	defer cancel()
-	result, err := s.runTest(ctx, m, limit)
+	result, err := s.runTest(ctx, m, binary, limit)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return &Refusal{ReasonConfigTest, fmt.Sprintf("%s -t could not be carried out: %v", m.binary, err), "run it by hand"}
+		return &Refusal{ReasonConfigTest, fmt.Sprintf("%s -t could not be carried out: %v", binary, err), "run it by hand"}
 	}
 	if !result.OK {
-		return &Refusal{ReasonConfigTest, fmt.Sprintf("%s -t fails: %s", m.binary, result.Problem()),
+		return &Refusal{ReasonConfigTest, fmt.Sprintf("%s -t fails: %s", binary, result.Problem()),
 			"repair the configuration or install a build that fits it, then run `nginx-hotswap upgrade`"}
 	}
 	return nil
 }
 
-func (s *Supervisor) runTest(ctx context.Context, m *master, limit time.Duration) (nginx.TestResult, error) {
+func (s *Supervisor) runTest(ctx context.Context, m *master, binary string, limit time.Duration) (nginx.TestResult, error) {
 	argv := append([]string(nil), m.argv...)
-	argv[0] = m.binary
+	argv[0] = binary
 	if m.unit == nil {
 		return nginx.TestConfig(ctx, argv, m.cwd)
 	}

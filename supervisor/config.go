@@ -30,6 +30,9 @@ type UpgradeConfig struct {
 	DrainTimeoutSec   time.Duration // for the old workers to finish
 	DismissTimeoutSec time.Duration // for a dismissed successor to finish
 	KeepBuilds        int           // builds in the vault
+	ConfirmManual     bool          // Confirm=manual: wait for `confirm` after the verdict
+	ConfirmTimeoutSec time.Duration // then roll back
+	LeaveBadBinary    bool          // OnBadBinary=leave: the condemned file stays on disk
 }
 
 // InstanceConfig describes one instance: a unit, or a master without a unit
@@ -60,6 +63,7 @@ func Defaults() Config {
 			DrainTimeoutSec:   Infinity,
 			DismissTimeoutSec: 30 * time.Second,
 			KeepBuilds:        5,
+			ConfirmTimeoutSec: 15 * time.Minute,
 		},
 	}
 }
@@ -107,6 +111,9 @@ func (u *UpgradeConfig) settings() map[string]setting {
 		"DrainTimeoutSec":   setSpan(&u.DrainTimeoutSec),
 		"DismissTimeoutSec": setSpan(&u.DismissTimeoutSec),
 		"KeepBuilds":        setCount(&u.KeepBuilds, 1),
+		"Confirm":           setWord(&u.ConfirmManual, "auto", "manual"),
+		"ConfirmTimeoutSec": setSpan(&u.ConfirmTimeoutSec),
+		"OnBadBinary":       setWord(&u.LeaveBadBinary, "restore", "leave"),
 	}
 }
 
@@ -139,6 +146,18 @@ func setBool(to *bool) setting {
 		default:
 			return fmt.Errorf("not a boolean: %q (write yes or no)", value)
 		}
+		return nil
+	}
+}
+
+// setWord is for a key with two words, of which the second switches something
+// on.
+func setWord(to *bool, off, on string) setting {
+	return func(value string) error {
+		if value != off && value != on {
+			return fmt.Errorf("not %s or %s: %q", off, on, value)
+		}
+		*to = value == on
 		return nil
 	}
 }

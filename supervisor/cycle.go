@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -38,6 +39,9 @@ type cycle struct {
 	drained, hurried        bool
 	movedEarly              bool // systemd followed before old was gone
 	killed                  int  // steps of Dismissing's escalation
+	undo                    bool // a person wants the old version back
+	restoreDone             bool
+	confirmUntil            time.Time
 	asked                   map[nginx.ID]int
 }
 
@@ -157,9 +161,17 @@ func (c *cycle) wait(ctx context.Context, poll <-chan time.Time) error {
 	case <-c.wake:
 	case <-poll:
 	case r := <-c.s.requests:
-		c.s.meanwhile(c, r)
+		c.s.meanwhile(ctx, c, r)
+	}
+	if c.undo && !c.goesBack() {
+		return errAsked
 	}
 	return nil
+}
+
+// goesBack reports whether the rollback table is being carried out.
+func (c *cycle) goesBack() bool {
+	return slices.Contains([]Phase{Reviving, Returning, Dismissing, Restoring}, c.rec.Phase)
 }
 
 // since is for sentences: 21ms, 3.2s.
@@ -195,6 +207,7 @@ func (c *cycle) wayBack() []step {
 		{Reviving, c.oldServes, c.sendHUP, shiftLimit + c.cfg.StartTimeoutSec, true},
 		{Returning, c.systemdFollowsOld, c.returnMainPID, followLimit, true},
 		{Dismissing, c.successorDismissed, c.dismiss, Infinity, true},
+		{Restoring, c.restored, c.restore, Infinity, false},
 	}
 }
 
@@ -228,6 +241,9 @@ func (c *cycle) failed(ctx context.Context, err error) (Result, error) {
 	if refusal, ok := errors.AsType[*Refusal](err); ok && c.usr2At.IsZero() {
 		return c.refuse(refusal), nil
 	}
+	if !c.old.Alive() && c.quitAt.IsZero() {
+		return c.lostOld(ctx)
+	}
 	switch failed.Phase {
 	case Verifying, Keeping:
 		return c.refuse(&Refusal{Reason: ReasonVault, Text: failed.Err.Error()}), nil
@@ -253,20 +269,5 @@ func (c *cycle) rollback(ctx context.Context, failed *StepError) (Result, error)
 	if failed.Phase == Starting {
 		from = Dismissing // WINCH was never sent
 	}
-	return c.goBack(ctx, from, failed.Err.Error())
-}
-
-func (c *cycle) goBack(ctx context.Context, from Phase, reason string) (Result, error) {
-	began := time.Now()
-	c.rec.Reason = reason
-	c.s.audit().Cycle(EventRollback, c.rec, 0, "%s; going back to %s", reason, c.rec.Old.Version)
-	err := c.runner().run(ctx, c.wayBack(), from)
-	if ctx.Err() != nil {
-		return "", ctx.Err()
-	}
-	if failed, ok := errors.AsType[*StepError](err); ok {
-		return c.stuck(failed)
-	}
-	c.s.log.Debug("rolled back", "took", since(began))
-	return c.finish(RolledBack, reason), nil
+	return c.goBack(ctx, from, failed.Err)
 }

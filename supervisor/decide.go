@@ -53,10 +53,18 @@ func (s *Supervisor) refusedBefore(sha256, reason string) bool {
 
 // upToDate is the end of a look that found nothing to do.
 func (s *Supervisor) upToDate() {
-	s.publish(func(v *view) { v.disk, v.pending = v.running, "" })
+	s.publish(func(v *view) { v.disk, v.pending, v.note = v.running, "", "" })
 	s.lockedSince = time.Time{}
-	if s.attachment.Baseline != "" || s.attachment.Refused != nil {
-		s.remember(func(a *Attachment) { *a = Attachment{} })
+	a := s.attachment
+	standsIn := a.Restored != nil && a.Restored.SHA256 == s.current.build.SHA256
+	if a.Baseline != "" || a.Refused != nil || a.Restored != nil && !standsIn {
+		s.remember(func(a *Attachment) { a.settle(standsIn) })
+	}
+	if standsIn {
+		s.publish(func(v *view) {
+			v.note = fmt.Sprintf("%s stands in for %s, which is condemned: %s (package tools will find the file changed; install a fixed build)",
+				s.current.build.Number, a.Restored.Version, a.Restored.Reason)
+		})
 	}
 }
 
@@ -79,6 +87,10 @@ func (s *Supervisor) mayTry(c *candidate) bool {
 // objection says why a candidate is not tried now, or returns "".
 func (s *Supervisor) objection(c *candidate) string {
 	switch {
+	case s.attachment.Held:
+		return "held"
+	case s.attachment.condemnation(c.build.SHA256) != nil:
+		return quarantineText(s.attachment.condemnation(c.build.SHA256))
 	case c.build.SHA256 == s.attachment.Baseline:
 		return "it was there before we came"
 	case !s.automatic:
@@ -149,6 +161,7 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 	c := s.newCycle(ctx, m, rec)
 	defer c.close()
 	c.candidate = candidate
+	rec.Drift = m.drift()
 	inputs := s.inputs(candidate)
 	result, err := c.run(ctx, Verifying)
 	s.concluded(c, result, inputs)
@@ -162,14 +175,11 @@ func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	switch result {
 	case Upgraded:
 		s.detach() // the next look attaches to the successor
-		s.remember(func(a *Attachment) { *a = Attachment{} })
-	case Overtaken:
+		s.remember(func(a *Attachment) { a.settle(false) })
+	case Overtaken, Lost:
 		s.detach()
 	case RolledBack, Stuck:
-		s.remember(func(a *Attachment) {
-			a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reasonRolledBack,
-				Text: fmt.Sprintf("it was tried and rolled back: %s; `nginx-hotswap upgrade --force` tries it again", c.rec.Reason)}
-		})
+		s.rolledBack(c, inputs)
 	case Rejected:
 		s.tried = inputs
 	case Deferred:
@@ -177,6 +187,23 @@ func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	case "": // interrupted
 		s.answer(WaitDone, Outcome{Code: ExitFailure, Text: "interrupted; the next start goes on", Cycle: c.rec.ID})
 	}
+}
+
+// rolledBack remembers what was not the build's fault: what a person undid is
+// left alone, everything else is tried again when its inputs change.
+func (s *Supervisor) rolledBack(c *cycle, inputs string) {
+	if c.rec.Condemned {
+		return
+	}
+	reason := "failed"
+	if c.undo || c.rec.Reason == errUnconfirmed.text {
+		reason = reasonRolledBack
+	}
+	s.tried = inputs
+	s.remember(func(a *Attachment) {
+		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reason,
+			Text: fmt.Sprintf("it was tried and rolled back: %s; `nginx-hotswap upgrade` tries it again", c.rec.Reason)}
+	})
 }
 
 func (s *Supervisor) deferred(c *cycle, inputs string) {

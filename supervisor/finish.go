@@ -31,9 +31,18 @@ func (c *cycle) finish(result Result, reason string) Result {
 }
 
 func (c *cycle) tell(result Result, reason string) {
-	took := c.rec.Finished.Sub(c.rec.Started)
-	out := Outcome{Cycle: c.rec.ID, Result: result}
+	out := c.outcome(result, reason)
 	event := EventFinished
+	if result == Stuck {
+		event = EventStuck
+	}
+	c.s.audit().Cycle(event, c.rec, c.rec.Finished.Sub(c.rec.Started), "%s", out.Text)
+	c.s.answer(WaitDone, out)
+}
+
+// outcome is the answer to those who asked for the cycle.
+func (c *cycle) outcome(result Result, reason string) Outcome {
+	out := Outcome{Cycle: c.rec.ID, Result: result}
 	switch result {
 	case Upgraded:
 		out.Text = fmt.Sprintf("upgraded %s to %s in %v", c.rec.Old.Version, c.rec.Successor.Version, since(c.rec.Started))
@@ -43,13 +52,15 @@ func (c *cycle) tell(result Result, reason string) {
 	case Overtaken:
 		out.Code = ExitFailure
 		out.Text = "overtaken: " + reason
+	case Lost:
+		out.Code = ExitFailure
+		out.Text = "lost: " + reason
 	case Stuck:
-		event, out.Code = EventStuck, ExitStuck
+		out.Code = ExitStuck
 		out.Text = fmt.Sprintf("stuck: %s; both masters are left as they are: to keep %s run `kill -QUIT %d`, to go back to %s run `kill -HUP %d`, then `kill -QUIT %d`",
 			reason, c.rec.Successor.Version, c.rec.Old.PID, c.rec.Old.Version, c.rec.Old.PID, c.rec.Successor.PID)
 	}
-	c.s.audit().Cycle(event, c.rec, took, "%s", out.Text)
-	c.s.answer(WaitDone, out)
+	return out
 }
 
 // stuck is the end when a step of the way back fails: nothing more is done.

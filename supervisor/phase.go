@@ -21,6 +21,7 @@ const (
 	Reviving   Phase = "reviving"   // HUP: the old master starts workers again
 	Returning  Phase = "returning"  // systemd follows the old master again
 	Dismissing Phase = "dismissing" // QUIT: the successor goes
+	Restoring  Phase = "restoring"  // the kept binary takes the failed one's place
 )
 
 // Idle is the phase of an instance that no cycle runs for.

@@ -28,6 +28,9 @@ type Record struct {
 	Phase     Phase        `json:"phase"`
 	Result    Result       `json:"result,omitempty"`
 	Reason    string       `json:"reason,omitempty"`
+	Condemned bool         `json:"condemned,omitempty"` // the build did it
+	Confirmed bool         `json:"confirmed,omitempty"`
+	Drift     string       `json:"drift,omitempty"` // a file changed since old loaded it
 	Started   time.Time    `json:"started"`
 	Finished  *time.Time   `json:"finished,omitempty"`
 	Old       Generation   `json:"old"`

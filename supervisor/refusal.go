@@ -32,6 +32,7 @@ const (
 	ReasonNotifyAccess Reason = "notify-access"
 	ReasonUnitBusy     Reason = "unit-busy"
 	ReasonPackageLock  Reason = "package-transaction"
+	ReasonQuarantine   Reason = "quarantine"
 )
 
 // Refusal is the answer to a candidate that is not tried. Nothing was touched.

@@ -17,14 +17,44 @@ const (
 	WaitDone    Wait = "done"
 )
 
-// Request asks for an upgrade to what is on disk.
+// Action is what a request asks for.
+type Action string
+
+// The actions.
+const (
+	ActionUpgrade  Action = "upgrade"  // make what is on disk run
+	ActionRollback Action = "rollback" // go back to an earlier build
+	ActionConfirm  Action = "confirm"  // let go of the old master
+	ActionHold     Action = "hold"     // do nothing without being asked
+	ActionUnhold   Action = "unhold"
+)
+
+// Request asks a supervisor for something.
 type Request struct {
+	Action Action // "" is ActionUpgrade
 	Origin Origin
 	Wait   Wait
 	DryRun bool // look and test, but signal nobody
-	Force  bool // try again what was rolled back
+	Force  bool // try a quarantined build once, in spite of hold
 	// IfRunning makes it a success that there is no master.
 	IfRunning bool
+	// To names the build that ActionRollback goes to: a version, a SHA-256
+	// or its beginning. Empty is the one before the last upgrade.
+	To string
+}
+
+// Validate reports what is wrong with a request that came from outside.
+func (r Request) Validate() error {
+	if r.Wait != WaitVerdict && r.Wait != WaitDone {
+		return fmt.Errorf("wait is %q, not %s or %s", r.Wait, WaitVerdict, WaitDone)
+	}
+	if !slices.Contains(origins, r.Origin) {
+		return fmt.Errorf("origin %q is unknown", r.Origin)
+	}
+	if !slices.Contains([]Action{"", ActionUpgrade, ActionRollback, ActionConfirm, ActionHold, ActionUnhold}, r.Action) {
+		return fmt.Errorf("action %q is unknown", r.Action)
+	}
+	return nil
 }
 
 // request is a Request with the way back for its answer. The channel has room
@@ -34,9 +64,9 @@ type request struct {
 	reply chan Outcome
 }
 
-// Upgrade asks the supervisor that Run runs in. Nothing to do is success. The
-// error is that of the context, if it ends before the answer.
-func (s *Supervisor) Upgrade(ctx context.Context, r Request) (Outcome, error) {
+// Do asks the supervisor that Run runs in. Nothing to do is success. The error
+// is that of the context, if it ends before the answer.
+func (s *Supervisor) Do(ctx context.Context, r Request) (Outcome, error) {
 	ask := request{r, make(chan Outcome, 1)}
 	select {
 	case s.requests <- ask:
@@ -49,6 +79,12 @@ func (s *Supervisor) Upgrade(ctx context.Context, r Request) (Outcome, error) {
 	case <-ctx.Done():
 		return Outcome{}, context.Cause(ctx)
 	}
+}
+
+// Upgrade asks for an upgrade, see Do.
+func (s *Supervisor) Upgrade(ctx context.Context, r Request) (Outcome, error) {
+	r.Action = ActionUpgrade
+	return s.Do(ctx, r)
 }
 
 // Once serves one request without Run: for a command where no daemon runs. It
@@ -82,6 +118,32 @@ func (s *Supervisor) serve(ctx context.Context, r request) {
 		r.reply <- out
 		return
 	}
+	switch r.Action {
+	case ActionHold, ActionUnhold:
+		r.reply <- s.hold(r.Action == ActionHold)
+	case ActionConfirm:
+		r.reply <- Outcome{Code: ExitFailure, Text: "there is nothing to confirm: no cycle runs"}
+	case ActionRollback:
+		s.serveRollback(ctx, r)
+	default:
+		s.serveUpgrade(ctx, r)
+	}
+}
+
+// hold stops or resumes what is done without being asked.
+func (s *Supervisor) hold(on bool) Outcome {
+	s.remember(func(a *Attachment) { a.Held = on })
+	s.publish(func(v *view) { v.held = on })
+	text := "held: nothing is upgraded until `nginx-hotswap unhold " + s.instance.Name + "`, or by `upgrade --force`"
+	if !on {
+		text = "not held: new binaries are upgraded again"
+		s.Poke()
+	}
+	s.audit().Event(EventHeld, 0, nil, "%s", text)
+	return Outcome{Code: ExitOK, Text: text}
+}
+
+func (s *Supervisor) serveUpgrade(ctx context.Context, r request) {
 	c, err := s.current.compare()
 	if err != nil {
 		s.undecided(err)
@@ -90,33 +152,83 @@ func (s *Supervisor) serve(ctx context.Context, r request) {
 	}
 	if c == nil {
 		s.upToDate()
-		r.reply <- Outcome{Code: ExitOK, Text: fmt.Sprintf("already current: nginx %s runs what is on disk", s.current.build.Short())}
+		r.reply <- s.alreadyCurrent()
 		return
 	}
 	s.publish(func(v *view) { v.disk = c.build })
-	switch {
-	case r.DryRun:
+	if out, refused := s.mayServe(r, c); refused {
+		c.Close()
+		r.reply <- out
+		return
+	}
+	if r.DryRun {
 		defer c.Close()
 		r.reply <- s.dryRun(ctx, c)
-	case !r.Force && s.refusedBefore(c.build.SHA256, reasonRolledBack):
-		defer c.Close()
-		r.reply <- Outcome{Code: ExitRejected, Result: Rejected, Text: s.attachment.Refused.Text}
-	default:
-		s.waiting = append(s.waiting, r)
-		// The answers are given by the cycle; an interruption too.
-		_, _ = s.cycle(ctx, c, r.Origin)
+		return
 	}
+	s.waiting = append(s.waiting, r)
+	// The answers are given by the cycle; an interruption too.
+	_, _ = s.cycle(ctx, c, r.Origin)
+}
+
+// alreadyCurrent is the answer when disk and memory agree. A restored binary that
+// stands in for a condemned one is no success: what the person installed does
+// not run.
+func (s *Supervisor) alreadyCurrent() Outcome {
+	if r := s.attachment.Restored; r != nil && r.SHA256 == s.current.build.SHA256 {
+		return Outcome{Code: ExitRolledBack, Result: RolledBack, Text: fmt.Sprintf("%s runs and is on disk in the place of %s, which is condemned: %s; "+
+			"install a fixed build", s.current.build.Short(), r.Version, r.Reason)}
+	}
+	return Outcome{Code: ExitOK, Text: fmt.Sprintf("already current: nginx %s runs what is on disk", s.current.build.Short())}
+}
+
+// mayServe answers a request that only --force overrules.
+func (s *Supervisor) mayServe(r request, c *candidate) (Outcome, bool) {
+	if r.Force || r.DryRun {
+		return Outcome{}, false
+	}
+	if s.attachment.Held {
+		return Outcome{Code: ExitDeferred, Result: Deferred, Text: "held: `nginx-hotswap unhold " + s.instance.Name + "` or --force lets it go on"}, true
+	}
+	if q := s.attachment.condemnation(c.build.SHA256); q != nil {
+		return Outcome{Code: ExitRolledBack, Result: Rejected, Cycle: q.Cycle, Text: quarantineText(q)}, true
+	}
+	return Outcome{}, false
+}
+
+func quarantineText(q *Condemned) string {
+	return fmt.Sprintf("%s (%s…) is in quarantine since %s: %s; install a fixed build, or try this one once more with `upgrade --force`",
+		q.Version, hash8(q.SHA256), q.Since.Format("2006-01-02 15:04"), q.Reason)
 }
 
 func (s *Supervisor) dryRun(ctx context.Context, c *candidate) Outcome {
 	if err := s.preflight(ctx, s.current, c, func() {}); err != nil {
 		return outcomeOf(err)
 	}
-	return Outcome{Code: ExitOK, Text: fmt.Sprintf("would upgrade %s to %s: every check before USR2 passes", s.current.build.Short(), c.build.Short())}
+	text := fmt.Sprintf("would upgrade %s to %s: every check before USR2 passes", s.current.build.Short(), c.build.Short())
+	if drift := driftText(s.current.drift()); drift != "" {
+		text += "; mind that " + drift
+	}
+	return Outcome{Code: ExitOK, Text: text}
 }
 
 // meanwhile deals with a request that comes while a cycle runs.
-func (s *Supervisor) meanwhile(c *cycle, r request) {
+func (s *Supervisor) meanwhile(ctx context.Context, c *cycle, r request) {
+	switch r.Action {
+	case ActionHold, ActionUnhold:
+		r.reply <- s.hold(r.Action == ActionHold)
+	case ActionConfirm:
+		r.reply <- c.confirm()
+	case ActionRollback:
+		s.undo(c, r)
+	default:
+		s.joinUpgrade(c, r)
+	}
+}
+
+// joinUpgrade lets a request wait for the cycle that runs, if that is what it
+// asks for.
+func (s *Supervisor) joinUpgrade(c *cycle, r request) {
 	same, err := c.forSameBuild()
 	switch {
 	case err != nil:
@@ -133,6 +245,33 @@ func (s *Supervisor) meanwhile(c *cycle, r request) {
 	}
 }
 
+// undo turns the cycle that runs back.
+func (s *Supervisor) undo(c *cycle, r request) {
+	if !c.quitAt.IsZero() {
+		s.later = append(s.later, r) // by a full cycle, when this one is done
+		return
+	}
+	r.Wait = WaitDone
+	s.waiting = append(s.waiting, r)
+	c.undo = true
+}
+
+// confirm lets go of the old master.
+func (c *cycle) confirm() Outcome {
+	if !c.cfg.ConfirmManual {
+		return Outcome{Code: ExitFailure, Text: "there is nothing to confirm: Confirm=auto", Cycle: c.rec.ID}
+	}
+	if !c.verdict {
+		return Outcome{Code: ExitDeferred, Text: "the verdict is not known yet", Cycle: c.rec.ID}
+	}
+	c.rec.Confirmed = true
+	if err := c.s.store.SaveRunning(c.rec); err != nil {
+		return Outcome{Code: ExitFailure, Text: fmt.Sprintf("confirmed, but cannot write the record: %v", err), Cycle: c.rec.ID}
+	}
+	c.poke()
+	return Outcome{Code: ExitOK, Text: fmt.Sprintf("confirmed: %s stays, the old master %d goes", c.rec.Successor.Version, c.rec.Old.PID), Cycle: c.rec.ID, Result: Upgraded}
+}
+
 // forSameBuild reports whether what is on disk now is what the cycle is for.
 func (c *cycle) forSameBuild() (bool, error) {
 	now, err := c.old.compare()
@@ -147,22 +286,28 @@ func (c *cycle) forSameBuild() (bool, error) {
 func (s *Supervisor) answer(stage Wait, out Outcome) {
 	var left []request
 	for _, r := range s.waiting {
-		if stage == WaitDone || r.Wait == stage {
-			r.reply <- out
-		} else {
+		if stage != WaitDone && r.Wait != stage {
 			left = append(left, r)
+			continue
 		}
+		mine := out
+		if r.Action == ActionRollback {
+			mine.Code = rollbackCode(out)
+		}
+		r.reply <- mine
 	}
 	s.waiting = left
 }
 
-// Validate reports what is wrong with a request that came from outside.
-func (r Request) Validate() error {
-	if r.Wait != WaitVerdict && r.Wait != WaitDone {
-		return fmt.Errorf("wait is %q, not %s or %s", r.Wait, WaitVerdict, WaitDone)
+// rollbackCode is the exit status for the one who asked for the way back.
+func rollbackCode(out Outcome) int {
+	switch out.Result {
+	case RolledBack:
+		return ExitOK
+	case Upgraded:
+		if out.Code == ExitOK {
+			return ExitOK // a full cycle to the earlier build
+		}
 	}
-	if !slices.Contains(origins, r.Origin) {
-		return fmt.Errorf("origin %q is unknown", r.Origin)
-	}
-	return nil
+	return out.Code
 }

@@ -136,8 +136,8 @@ func (c *cycle) holdWorkers() error {
 // runAgain enters the table that the record's phase belongs to.
 func (c *cycle) runAgain(ctx context.Context) (Result, error) {
 	switch c.rec.Phase {
-	case Reviving, Returning, Dismissing:
-		return c.goBack(ctx, c.rec.Phase, c.rec.Reason)
+	case Reviving, Returning, Dismissing, Restoring:
+		return c.goBack(ctx, c.rec.Phase, &badSign{c.rec.Reason, c.rec.Condemned})
 	}
 	if c.successor == nil && c.rec.Phase != Starting {
 		return c.failed(ctx, &StepError{c.rec.Phase, fmt.Errorf("successor %d is gone", c.rec.Successor.PID)})

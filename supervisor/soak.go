@@ -30,8 +30,8 @@ func (c *cycle) soaked(context.Context) (bool, error) {
 	}
 	c.verdict = true
 	c.leaveLine()
-	c.s.audit().Cycle(EventVerdict, c.rec, time.Since(c.soakFrom), "verdict good after %v: no crash, all listeners held; old master %d is kept for %s",
-		since(c.soakFrom), c.old.PID, FormatTimeSpan(c.keepOld()))
+	c.s.audit().Cycle(EventVerdict, c.rec, time.Since(c.soakFrom), "verdict good after %v: no crash, all listeners held; old master %d is kept %s",
+		since(c.soakFrom), c.old.PID, c.keptHow())
 	c.s.answer(WaitVerdict, Outcome{Code: ExitOK, Text: fmt.Sprintf("upgraded %s to %s: it serves, the old master %d finishes its connections",
 		c.rec.Old.Version, c.rec.Successor.Version, c.old.PID), Cycle: c.rec.ID, Result: Upgraded})
 	return true, nil
@@ -44,6 +44,13 @@ func (c *cycle) keepOld() time.Duration {
 		return 0
 	}
 	return c.cfg.KeepOldSec
+}
+
+func (c *cycle) keptHow() string {
+	if c.cfg.ConfirmManual && !c.rec.Confirmed {
+		return fmt.Sprintf("until `nginx-hotswap confirm %s`, or for %s and then comes back", c.rec.Instance, FormatTimeSpan(c.cfg.ConfirmTimeoutSec))
+	}
+	return "for " + FormatTimeSpan(c.keepOld())
 }
 
 // badSign looks for what condemns a successor while it serves.
@@ -77,7 +84,7 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 		delete(c.asked, id)
 		p.Close()
 		if condemns(exit) {
-			return fmt.Errorf("worker %d of %s %v", id.PID, c.rec.Successor.Version, exit)
+			return condemning("worker %d of %s %v", id.PID, c.rec.Successor.Version, exit)
 		}
 	}
 	return nil
@@ -108,6 +115,10 @@ func condemns(e nginx.Exit) bool {
 func (c *cycle) drain(context.Context) error {
 	c.keepUntil = time.Now().Add(c.keepOld())
 	time.AfterFunc(c.keepOld(), c.poke)
+	if c.cfg.ConfirmManual && c.cfg.ConfirmTimeoutSec < Infinity {
+		c.confirmUntil = time.Now().Add(c.cfg.ConfirmTimeoutSec)
+		time.AfterFunc(c.cfg.ConfirmTimeoutSec, c.poke)
+	}
 	if c.cfg.DrainTimeoutSec < Infinity {
 		time.AfterFunc(c.cfg.DrainTimeoutSec, c.poke)
 		c.drainUntil = time.Now().Add(c.cfg.DrainTimeoutSec)
@@ -121,6 +132,9 @@ func (c *cycle) oldDrained(context.Context) (bool, error) {
 		return false, nil // not begun
 	}
 	if err := c.successorLives(); err != nil {
+		return false, err
+	}
+	if ok, err := c.confirmed(); !ok {
 		return false, err
 	}
 	tree, err := nginx.ReadTree(c.old.ID)
@@ -143,6 +157,17 @@ func (c *cycle) oldDrained(context.Context) (bool, error) {
 		c.s.audit().Cycle(EventDrained, c.rec, 0, "the last worker of old master %d has finished", c.old.PID)
 	}
 	return !time.Now().Before(c.keepUntil), nil
+}
+
+// confirmed is the part of Draining that waits for a person.
+func (c *cycle) confirmed() (bool, error) {
+	if !c.cfg.ConfirmManual || c.rec.Confirmed {
+		return true, nil
+	}
+	if !c.confirmUntil.IsZero() && !time.Now().Before(c.confirmUntil) {
+		return false, errUnconfirmed
+	}
+	return false, nil
 }
 
 func forked(tree nginx.Tree) []nginx.Child {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -22,6 +23,8 @@ type view struct {
 	problem         string // why there is no master
 	listeners       int
 	unit            string
+	held            bool
+	note            string // what is to be known although disk and memory agree
 }
 
 func (s *Supervisor) publish(change func(*view)) {
@@ -93,7 +96,7 @@ type LastStatus struct {
 func (s *Supervisor) Status() Status {
 	v := s.snapshot()
 	st := Status{Name: s.instance.Name, Unit: s.unit(), Phase: v.phase, Masters: []MasterStatus{},
-		Pending: v.pending != "", Reason: v.pending,
+		Pending: v.pending != "", Held: v.held, Reason: cmp.Or(v.pending, v.note),
 		Disk: BuildStatus{v.disk.Number, v.disk.SHA256}}
 	if r := s.store.Last(s.instance.Name); r != nil {
 		st.Last = &LastStatus{r.ID, r.Result, r.Reason, r.Finished}

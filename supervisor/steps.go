@@ -55,10 +55,35 @@ func (s *Supervisor) keepRunning(m *master) error {
 		return err
 	}
 	b := KeptBuild{Version: m.build.Number, SHA256: m.build.SHA256, Path: m.binary, Kept: time.Now()}
+	if err := s.keepFiles(m, &b); err != nil {
+		return err
+	}
 	if err := s.vault().Keep(b, nginx.ExePath(m.PID)); err != nil {
 		return err
 	}
 	return s.vault().Prune(s.instance.Upgrade.KeepBuilds, m.build.SHA256)
+}
+
+// keepFiles adds the modules and libraries that a master has mapped.
+func (s *Supervisor) keepFiles(m *master, b *KeptBuild) error {
+	mapped, err := nginx.ReadMapped(m.PID)
+	if err != nil {
+		return fmt.Errorf("cannot see what master %d has mapped: %w", m.PID, err)
+	}
+	for _, f := range mapped {
+		sha, err := s.builds.hash(f.Source())
+		if err != nil {
+			return fmt.Errorf("cannot read the mapped %s: %w", f.Path, err)
+		}
+		kept := KeptFile{Path: f.Path, SHA256: sha, Module: f.Module()}
+		if kept.Module {
+			if err := s.vault().KeepModule(*b, kept, f.Source()); err != nil {
+				return err
+			}
+		}
+		b.Files = append(b.Files, kept)
+	}
+	return nil
 }
 
 // sendUSR2 is the act of Starting. What old has now is written down first: it
@@ -210,7 +235,8 @@ func (c *cycle) successorLives() error {
 	if c.successor.Alive() {
 		return nil
 	}
-	return fmt.Errorf("successor %d %v", c.successor.PID, c.successor.Exit())
+	exit := c.successor.Exit()
+	return &badSign{fmt.Sprintf("successor %d %v", c.successor.PID, exit), condemns(exit)}
 }
 
 // ready reports whether the successor waits in its cycle and all its workers

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 )
@@ -163,6 +164,48 @@ type Attachment struct {
 	Baseline string `json:"baseline,omitempty"`
 	// Refused is the candidate refused last, so that it is recorded once.
 	Refused *Refused `json:"refused,omitempty"`
+	// Held is true while nothing is done without being asked.
+	Held bool `json:"held,omitempty"`
+	// Quarantine holds the builds that crashed or answered wrongly.
+	Quarantine []Condemned `json:"quarantine,omitempty"`
+	// Restored is set while a kept binary stands in for a condemned one.
+	Restored *Restored `json:"restored,omitempty"`
+}
+
+// Condemned is a build in quarantine.
+type Condemned struct {
+	SHA256  string    `json:"sha256"`
+	Version string    `json:"version"`
+	Reason  string    `json:"reason"`
+	Cycle   string    `json:"cycle"`
+	Since   time.Time `json:"since"`
+}
+
+// Restored says which build stands in for which.
+type Restored struct {
+	SHA256    string `json:"sha256"`    // what is on disk
+	Condemned string `json:"condemned"` // the SHA-256 of what was
+	Version   string `json:"version"`   // of the condemned
+	Reason    string `json:"reason"`
+}
+
+// settle forgets what is no more when disk and memory agree. What a person
+// decided and what is condemned stays.
+func (a *Attachment) settle(standsIn bool) {
+	a.Baseline, a.Refused = "", nil
+	if !standsIn {
+		a.Restored = nil
+	}
+}
+
+// condemnation returns the entry of a quarantined build, or nil.
+func (a Attachment) condemnation(sha256 string) *Condemned {
+	for i := range a.Quarantine {
+		if a.Quarantine[i].SHA256 == sha256 {
+			return &a.Quarantine[i]
+		}
+	}
+	return nil
 }
 
 // Refused names a refused build and why.
@@ -208,10 +251,5 @@ func writeJSON(path string, v any) error {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	// renameio syncs the file; the rename itself is safe once the directory is.
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return syncDirectory(dir)
 }

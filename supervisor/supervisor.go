@@ -248,6 +248,7 @@ func (s *Supervisor) attached(m *master) error {
 	if err := s.loadAttachment(m); err != nil {
 		return err
 	}
+	s.publish(func(v *view) { v.held = s.attachment.Held })
 	if err := s.keepRunning(m); err != nil {
 		s.log.Warn(fmt.Sprintf("%s: cannot keep the running build", s.instance.Name), "error", err)
 	}

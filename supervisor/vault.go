@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -27,11 +28,22 @@ type KeptBuild struct {
 	SHA256  string    `json:"sha256"`
 	Path    string    `json:"path"` // where it was installed
 	Kept    time.Time `json:"kept"`
+	// Files are the modules and libraries that it ran with. Modules are kept
+	// beside the binary, libraries are only named.
+	Files []KeptFile `json:"files,omitempty"`
+}
+
+// KeptFile is a module or a library of a kept build.
+type KeptFile struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	Module bool   `json:"module,omitempty"`
 }
 
 const (
-	keptBinary = "nginx"
-	keptInfo   = "build.json"
+	keptBinary  = "nginx"
+	keptInfo    = "build.json"
+	keptModules = "modules"
 )
 
 // Path is the directory of a build.
@@ -86,6 +98,53 @@ func copyVerified(to, from, sha256 string) error {
 		return fmt.Errorf("%s has SHA-256 %s, not %s", from, got, sha256)
 	}
 	return out.CloseAtomicallyReplace()
+}
+
+// KeepModule puts a module beside its binary. from is best a map_files entry.
+func (v Vault) KeepModule(b KeptBuild, f KeptFile, from string) error {
+	dir := filepath.Join(v.Path(b.Version, b.SHA256), keptModules)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := copyVerified(filepath.Join(dir, filepath.Base(f.Path)), from, f.SHA256); err != nil {
+		return fmt.Errorf("cannot keep module %s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// Binary is the path of a kept binary.
+func (v Vault) Binary(b KeptBuild) string {
+	return filepath.Join(v.Path(b.Version, b.SHA256), keptBinary)
+}
+
+// Find returns the build that a person or a record names: by its SHA-256, the
+// beginning of that, or a version that only one build has. Its contents are
+// verified.
+func (v Vault) Find(name string) (KeptBuild, error) {
+	builds, err := v.Builds()
+	if err != nil {
+		return KeptBuild{}, err
+	}
+	var found []KeptBuild
+	var all []string
+	for _, b := range builds {
+		all = append(all, b.Version+" ("+hash8(b.SHA256)+"…)")
+		if b.Version == name || len(name) >= 6 && strings.HasPrefix(b.SHA256, name) {
+			found = append(found, b)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return KeptBuild{}, fmt.Errorf("no kept build is called %s; there is %s", name, strings.Join(all, ", "))
+	case 1:
+	default:
+		return KeptBuild{}, fmt.Errorf("several kept builds are called %s, name one by its SHA-256: %s", name, strings.Join(all, ", "))
+	}
+	has, err := v.Has(found[0].Version, found[0].SHA256)
+	if err == nil && !has {
+		err = fmt.Errorf("the kept build %s is damaged", v.Path(found[0].Version, found[0].SHA256))
+	}
+	return found[0], err
 }
 
 // Builds returns what is in the vault, oldest first. Directories without a

@@ -30,8 +30,12 @@ func (c *cycle) verify(ctx context.Context) error {
 func (c *cycle) announce() {
 	c.rec.Successor.Version = c.candidate.build.Number
 	c.s.publish(func(v *view) { v.disk = c.candidate.build })
-	c.s.audit().Cycle(EventCandidate, c.rec, 0, "new binary %s %s differs from running %s, by %s",
-		c.candidate.path, c.candidate.build.Short(), c.old.build.Short(), c.rec.Origin)
+	drift := ""
+	if c.rec.Drift != "" {
+		drift = "; " + driftText(c.rec.Drift)
+	}
+	c.s.audit().Cycle(EventCandidate, c.rec, 0, "new binary %s %s differs from running %s, by %s%s",
+		c.candidate.path, c.candidate.build.Short(), c.old.build.Short(), c.rec.Origin, drift)
 }
 
 // preflight refuses a candidate that must not be tried, or a master that

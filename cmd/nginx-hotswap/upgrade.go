@@ -55,7 +55,7 @@ person is needed, 7 not running or cannot be swapped.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&u.request.DryRun, "dry-run", false, "check everything, signal nobody")
-	flags.BoolVar(&u.request.Force, "force", false, "try again a build that was rolled back")
+	flags.BoolVar(&u.request.Force, "force", false, "try a quarantined build once, in spite of hold")
 	flags.BoolVar(&u.request.IfRunning, "if-running", false, "it is no failure if nginx does not run")
 	flags.StringVar(&origin, "origin", string(supervisor.OriginCLI), "who asks, for the record")
 	flags.StringVar(&wait, "wait", string(supervisor.WaitVerdict), "until the `verdict`, or until all is done")
@@ -156,7 +156,7 @@ func (u *upgradeCommand) theDaemon(ctx context.Context, client *bus.Client, inst
 	var all sync.WaitGroup
 	for i, name := range instances {
 		all.Go(func() {
-			out, err := client.Upgrade(ctx, name, u.request)
+			out, err := client.Do(ctx, name, u.request)
 			if err != nil {
 				out = supervisor.Outcome{Code: supervisor.ExitFailure, Text: err.Error()}
 			}

@@ -75,17 +75,29 @@ func (c *Client) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Upgrade asks for an upgrade and waits as long as the request says.
-func (c *Client) Upgrade(ctx context.Context, instance string, r supervisor.Request) (supervisor.Outcome, error) {
-	options := map[string]dbus.Variant{
-		"origin": dbus.MakeVariant(string(r.Origin)), "wait": dbus.MakeVariant(string(r.Wait)),
-		"dry-run": dbus.MakeVariant(r.DryRun), "force": dbus.MakeVariant(r.Force),
-		"if-running": dbus.MakeVariant(r.IfRunning),
+// Do asks an instance for something and waits as long as the request says.
+func (c *Client) Do(ctx context.Context, instance string, r supervisor.Request) (supervisor.Outcome, error) {
+	options := map[string]dbus.Variant{"origin": dbus.MakeVariant(string(r.Origin)), "wait": dbus.MakeVariant(string(r.Wait))}
+	method, args := "Upgrade", []any{options}
+	switch r.Action {
+	case supervisor.ActionRollback:
+		method = "Rollback"
+		options["to"] = dbus.MakeVariant(r.To)
+	case supervisor.ActionConfirm:
+		method, args = "Confirm", nil
+	case supervisor.ActionHold:
+		method, args = "Hold", nil
+	case supervisor.ActionUnhold:
+		method, args = "Unhold", nil
+	default:
+		options["dry-run"] = dbus.MakeVariant(r.DryRun)
+		options["force"] = dbus.MakeVariant(r.Force)
+		options["if-running"] = dbus.MakeVariant(r.IfRunning)
 	}
 	var out supervisor.Outcome
 	var code int32
 	var result string
-	err := c.conn.Object(Name, InstancePath(instance)).CallWithContext(ctx, InstanceInterface+".Upgrade", 0, options).
+	err := c.conn.Object(Name, InstancePath(instance)).CallWithContext(ctx, InstanceInterface+"."+method, 0, args...).
 		Store(&code, &out.Text, &out.Cycle, &result)
 	if err != nil {
 		return out, fmt.Errorf("the daemon did not answer: %w", err)

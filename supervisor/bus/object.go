@@ -50,14 +50,41 @@ type object struct {
 }
 
 // Upgrade is the D-Bus method of that name. Options: origin (s), wait (s),
-// dry-run (b), force (b), if-running (b). It answers with the exit status of the command of
-// the same name, a sentence, the id of the cycle and its result.
+// dry-run (b), force (b), if-running (b). Like the other methods it answers
+// with the exit status of the command of the same name, a sentence, the id of
+// the cycle and its result.
 func (o *object) Upgrade(options map[string]dbus.Variant) (int32, string, string, string, *dbus.Error) {
+	return o.do(supervisor.ActionUpgrade, options)
+}
+
+// Rollback is the D-Bus method of that name. Options: origin (s), wait (s),
+// to (s).
+func (o *object) Rollback(options map[string]dbus.Variant) (int32, string, string, string, *dbus.Error) {
+	return o.do(supervisor.ActionRollback, options)
+}
+
+// Confirm is the D-Bus method of that name.
+func (o *object) Confirm() (int32, string, string, string, *dbus.Error) {
+	return o.do(supervisor.ActionConfirm, nil)
+}
+
+// Hold is the D-Bus method of that name.
+func (o *object) Hold() (int32, string, string, string, *dbus.Error) {
+	return o.do(supervisor.ActionHold, nil)
+}
+
+// Unhold is the D-Bus method of that name.
+func (o *object) Unhold() (int32, string, string, string, *dbus.Error) {
+	return o.do(supervisor.ActionUnhold, nil)
+}
+
+func (o *object) do(action supervisor.Action, options map[string]dbus.Variant) (int32, string, string, string, *dbus.Error) {
 	r, err := requestOf(options)
 	if err != nil {
 		return 0, "", "", "", dbus.NewError("org.freedesktop.DBus.Error.InvalidArgs", []any{err.Error()})
 	}
-	out, err := o.instance.Upgrade(o.ctx, r)
+	r.Action = action
+	out, err := o.instance.Do(o.ctx, r)
 	if err != nil {
 		return 0, "", "", "", dbus.MakeFailedError(err)
 	}
@@ -77,6 +104,8 @@ func requestOf(options map[string]dbus.Variant) (supervisor.Request, error) {
 			err = value.Store(&r.DryRun)
 		case "force":
 			err = value.Store(&r.Force)
+		case "to":
+			err = value.Store(&r.To)
 		case "if-running":
 			err = value.Store(&r.IfRunning)
 		default:
@@ -192,13 +221,20 @@ var managerNode = &introspect.Node{
 	}},
 }
 
+// answerArgs is what every method answers.
+var answerArgs = []introspect.Arg{
+	{Name: "code", Type: "i", Direction: "out"}, {Name: "text", Type: "s", Direction: "out"},
+	{Name: "cycle", Type: "s", Direction: "out"}, {Name: "result", Type: "s", Direction: "out"},
+}
+
 var instanceNode = &introspect.Node{
 	Interfaces: []introspect.Interface{introspect.IntrospectData, {
 		Name: InstanceInterface,
-		Methods: []introspect.Method{{Name: "Upgrade", Args: []introspect.Arg{
-			{Name: "options", Type: "a{sv}", Direction: "in"},
-			{Name: "code", Type: "i", Direction: "out"}, {Name: "text", Type: "s", Direction: "out"},
-			{Name: "cycle", Type: "s", Direction: "out"}, {Name: "result", Type: "s", Direction: "out"}}}},
+		Methods: []introspect.Method{
+			{Name: "Upgrade", Args: append([]introspect.Arg{{Name: "options", Type: "a{sv}", Direction: "in"}}, answerArgs...)},
+			{Name: "Rollback", Args: append([]introspect.Arg{{Name: "options", Type: "a{sv}", Direction: "in"}}, answerArgs...)},
+			{Name: "Confirm", Args: answerArgs}, {Name: "Hold", Args: answerArgs}, {Name: "Unhold", Args: answerArgs},
+		},
 		Properties: []introspect.Property{
 			{Name: "Name", Type: "s", Access: "read"}, {Name: "Unit", Type: "s", Access: "read"},
 			{Name: "MainPID", Type: "u", Access: "read"}, {Name: "Phase", Type: "s", Access: "read"},

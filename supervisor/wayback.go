@@ -1,0 +1,191 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// goBack carries out the rollback table. What is decided is written down
+// before anything is done: a build that is condemned stays so whatever becomes
+// of us.
+func (c *cycle) goBack(ctx context.Context, from Phase, cause error) (Result, error) {
+	c.rec.Reason = cause.Error()
+	c.rec.Condemned = condemned(cause) && c.rec.Drift == ""
+	if c.rec.Condemned {
+		c.s.quarantine(c.rec)
+	}
+	c.s.audit().Cycle(EventRollback, c.rec, 0, "%s; going back to %s", c.rec.Reason, c.rec.Old.Version)
+	if c.noWayBack() {
+		return c.goForward(ctx)
+	}
+	err := c.runner().run(ctx, c.wayBack(), from)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if failed, ok := errors.AsType[*StepError](err); ok {
+		return c.stuck(failed)
+	}
+	return c.finish(RolledBack, c.rec.Reason), nil
+}
+
+// noWayBack reports whether old is gone or was told to go: then it has closed
+// its listeners, and the successor, good or bad, is all that is left.
+func (c *cycle) noWayBack() bool {
+	if !c.old.Alive() {
+		return true
+	}
+	held, err := c.old.Listeners()
+	return err == nil && len(held) == 0 && len(c.rec.Old.Listeners) > 0
+}
+
+// goForward is the only way back without an old master: the kept binary takes
+// the failed one's place, and the next cycle swaps to it.
+func (c *cycle) goForward(ctx context.Context) (Result, error) {
+	if err := c.overtaken(ctx); err != nil {
+		return c.finish(Overtaken, err.Error()), nil
+	}
+	if err := c.restore(ctx); err != nil {
+		return "", err
+	}
+	return c.finish(Lost, c.rec.Reason+"; the old master is gone, so there is no way back to it"), nil
+}
+
+// quarantine remembers a build that crashed or answered wrongly.
+func (s *Supervisor) quarantine(rec *Record) {
+	s.remember(func(a *Attachment) {
+		if a.condemnation(rec.Successor.SHA256) != nil {
+			return
+		}
+		a.Quarantine = append(a.Quarantine, Condemned{SHA256: rec.Successor.SHA256, Version: rec.Successor.Version,
+			Reason: rec.Reason, Cycle: rec.ID, Since: time.Now()})
+	})
+}
+
+// restored is the condition of Restoring.
+func (c *cycle) restored(context.Context) (bool, error) { return c.restoreDone, nil }
+
+// restore is the act of Restoring. It never fails the rollback: nginx serves,
+// and what is left is a difference between disk and memory, which is told.
+func (c *cycle) restore(ctx context.Context) error {
+	c.restoreDone = true
+	if !c.rec.Condemned {
+		return nil
+	}
+	// Whoever waits for the cycle may be a package script that holds the
+	// lock which is waited for here.
+	c.s.answer(WaitVerdict, c.outcome(RolledBack, c.rec.Reason))
+	c.s.answer(WaitDone, c.outcome(RolledBack, c.rec.Reason))
+	if c.cfg.LeaveBadBinary {
+		c.mismatch("OnBadBinary=leave")
+		return nil
+	}
+	if err := c.packageManagerDone(ctx); err != nil {
+		if ctx.Err() != nil {
+			c.restoreDone = false
+			return err
+		}
+		c.mismatch(err.Error())
+		return nil
+	}
+	if err := c.putBack(ctx); err != nil && ctx.Err() == nil {
+		c.mismatch(err.Error())
+	}
+	return nil
+}
+
+// packageManagerDone waits until no package transaction runs.
+func (c *cycle) packageManagerDone(ctx context.Context) error {
+	limited, cancel := context.WithTimeoutCause(ctx, c.s.lockTimeout, errors.New("a package transaction does not end"))
+	defer cancel()
+	for {
+		lock, err := TransactionRuns(c.s.locks)
+		if lock == "" || err != nil {
+			return err
+		}
+		if err := c.wait(limited, time.After(pauseLock)); err != nil {
+			return err
+		}
+	}
+}
+
+// putBack exchanges the condemned file on disk for the kept one.
+func (c *cycle) putBack(ctx context.Context) error {
+	kept, err := c.s.vault().Find(c.rec.Old.SHA256)
+	if err != nil {
+		return err
+	}
+	if why := kept.unfit(c.old.root); why != "" {
+		return errors.New(why)
+	}
+	err = exchange(c.old.root, c.old.binary, c.s.vault().Binary(kept), kept.SHA256, c.rec.Successor.SHA256)
+	if errors.Is(err, errReplaced) {
+		return nil // a newer file is there, which the next look deals with
+	}
+	if err != nil {
+		return err
+	}
+	c.s.remember(func(a *Attachment) {
+		a.Restored = &Restored{SHA256: kept.SHA256, Condemned: c.rec.Successor.SHA256, Version: c.rec.Successor.Version, Reason: c.rec.Reason}
+	})
+	c.s.audit().Cycle(EventRestored, c.rec, 0, "the kept binary %s is put back as %s in the place of the condemned %s",
+		kept.Version, c.old.binary, c.rec.Successor.Version)
+	return c.s.testConfig(ctx, c.old)
+}
+
+// mismatch tells that disk and memory differ from now on.
+func (c *cycle) mismatch(why string) {
+	c.s.audit().Cycle(EventMismatch, c.rec, 0, "%s stays on disk as %s although it is condemned (%s), and %s runs: "+
+		"install a good build (apt install --reinstall nginx, or dnf reinstall nginx-core), or run `nginx-hotswap rollback %s`",
+		c.rec.Successor.Version, c.old.binary, why, c.rec.Old.Version, c.rec.Instance)
+}
+
+// lostOld deals with an old master that is gone before it was told to go.
+func (c *cycle) lostOld(ctx context.Context) (Result, error) {
+	if err := c.overtaken(ctx); err != nil {
+		if c.jobByOthers(ctx) {
+			return c.finish(Overtaken, err.Error()), nil
+		}
+		return c.finish(Lost, fmt.Sprintf("old master %d %v; %v", c.old.PID, c.old.Exit(), err)), nil
+	}
+	if c.successor == nil || !c.successor.Alive() {
+		return c.finish(Lost, fmt.Sprintf("old master %d %v and no successor is there", c.old.PID, c.old.Exit())), nil
+	}
+	return c.goBack(ctx, Reviving, fmt.Errorf("old master %d %v", c.old.PID, c.old.Exit()))
+}
+
+// jobByOthers reports whether an administrator stops or restarts the unit.
+func (c *cycle) jobByOthers(ctx context.Context) bool {
+	if c.old.unit == nil {
+		return false
+	}
+	state, err := c.old.unit.State(ctx)
+	return err == nil && (state.JobType == "stop" || state.JobType == "restart")
+}
+
+// unfit says why a kept build does not go with what else is on disk now, or
+// returns "".
+func (b KeptBuild) unfit(root *nginx.Root) string {
+	for _, f := range b.Files {
+		sha, err := hashBelow(root, f.Path)
+		if err != nil {
+			return fmt.Sprintf("%s, which %s was built for, cannot be read: %v", f.Path, b.Version, err)
+		}
+		if sha != f.SHA256 {
+			return fmt.Sprintf("%s was replaced too, and %s was kept with another one", f.Path, b.Version)
+		}
+	}
+	return ""
+}
+
+func hashBelow(root *nginx.Root, path string) (string, error) {
+	f, err := root.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return nginx.HashFile(f)
+}
