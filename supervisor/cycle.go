@@ -30,12 +30,16 @@ type cycle struct {
 	stop    context.CancelFunc // ends the goroutines that poke
 	ctx     context.Context    // they live as long as this one
 	watched map[nginx.ID]*nginx.Process
-	place   bool // in the line of those that run two generations
+	// workers are those of watched that are the successor's.
+	workers map[nginx.ID]bool
+	crashes []time.Time // of the successor's workers
+	place   bool        // in the line of those that run two generations
 
 	usr2At, winchAt, quitAt time.Time
 	soakFrom, keepUntil     time.Time
 	drainUntil, dismissAt   time.Time
 	verdict                 bool // it was good
+	draining                bool // its clocks run
 	drained, hurried        bool
 	movedEarly              bool // systemd followed before old was gone
 	killed                  int  // steps of Dismissing's escalation
@@ -43,11 +47,15 @@ type cycle struct {
 	restoreDone             bool
 	confirmUntil            time.Time
 	asked                   map[nginx.ID]int
+	orphaned                map[nginx.ID]bool
+	revived                 bool      // HUP was sent before
+	stable                  time.Time // since when old goes on as if nothing had been
 }
 
 func (s *Supervisor) newCycle(ctx context.Context, m *master, rec *Record) *cycle {
 	c := &cycle{s: s, cfg: s.instance.Upgrade, rec: rec, old: m, wake: make(chan struct{}, 1),
-		watched: make(map[nginx.ID]*nginx.Process)}
+		watched: make(map[nginx.ID]*nginx.Process), workers: make(map[nginx.ID]bool), asked: make(map[nginx.ID]int),
+		orphaned: make(map[nginx.ID]bool)}
 	c.ctx, c.stop = context.WithCancel(ctx)
 	c.watchExit(m.Process)
 	c.watchDirectory()
@@ -151,7 +159,10 @@ func (c *cycle) tellUnit(phase Phase) {
 		c.rec.Old.Version, c.rec.Successor.Version, phase))
 }
 
-func (c *cycle) runner() runner { return runner{enter: c.enter, wait: c.wait} }
+func (c *cycle) runner() runner { return runner{enter: c.enter, wait: c.wait, at: failpoint} }
+
+// failpoint is where a test ends the process; it does nothing otherwise.
+var failpoint = func(Phase, string) {}
 
 // wait is where a cycle spends its time. Requests are answered meanwhile.
 func (c *cycle) wait(ctx context.Context, poll <-chan time.Time) error {
@@ -162,6 +173,9 @@ func (c *cycle) wait(ctx context.Context, poll <-chan time.Time) error {
 	case <-poll:
 	case r := <-c.s.requests:
 		c.s.meanwhile(ctx, c, r)
+	case <-c.s.pokes:
+		// Something changed around us: the conditions are looked at now,
+		// and everything else when the cycle is done.
 	}
 	if c.undo && !c.goesBack() {
 		return errAsked

@@ -196,7 +196,7 @@ func (s *Supervisor) rolledBack(c *cycle, inputs string) {
 		return
 	}
 	reason := "failed"
-	if c.undo || c.rec.Reason == errUnconfirmed.text {
+	if c.rec.Reason == errAsked.text || c.rec.Reason == errUnconfirmed.text {
 		reason = reasonRolledBack
 	}
 	s.tried = inputs

@@ -52,7 +52,16 @@ type runner struct {
 	// wait returns when something happened or the channel fires; its error
 	// ends the procedure.
 	wait func(ctx context.Context, poll <-chan time.Time) error
+	// at is told the points of a step at which a test may end the process.
+	at func(phase Phase, point string)
 }
+
+// The points of a step.
+const (
+	beforeAct      = "before-act"
+	afterAct       = "after-act"
+	afterCondition = "after-condition"
+)
 
 // run carries out the rows of a table from the given phase on.
 func (r runner) run(ctx context.Context, table []step, from Phase) error {
@@ -82,16 +91,24 @@ func (r runner) step(ctx context.Context, s step) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, s.limit, late)
 		defer cancel()
 	}
+	r.at(s.phase, beforeAct)
 	met, err := s.met(ctx)
-	if met || err != nil {
+	if err != nil {
 		return err
 	}
-	if s.act != nil {
-		if err := s.act(ctx); err != nil {
+	if !met {
+		if s.act != nil {
+			if err := s.act(ctx); err != nil {
+				return err
+			}
+		}
+		r.at(s.phase, afterAct)
+		if err := r.await(ctx, s.polls, s.met); err != nil {
 			return err
 		}
 	}
-	return r.await(ctx, s.polls, s.met)
+	r.at(s.phase, afterCondition)
+	return nil
 }
 
 // await looks at a condition until it is met: when something happened and,

@@ -87,6 +87,16 @@ func (r *Record) enter(phase Phase, now time.Time) {
 	r.Steps = append(r.Steps, StepRecord{Phase: phase, Started: now})
 }
 
+// since is when a phase was entered first.
+func (r *Record) since(phase Phase) time.Time {
+	for _, s := range r.Steps {
+		if s.Phase == phase {
+			return s.Started
+		}
+	}
+	return r.Started
+}
+
 func (r *Record) leave(now time.Time) {
 	if n := len(r.Steps); n > 0 && r.Finished == nil {
 		last := &r.Steps[n-1]

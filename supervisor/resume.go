@@ -34,7 +34,7 @@ func (s *Supervisor) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if begun, err := begun(old, rec); err != nil || !begun {
+	if begun, err := begun(ctx, old, rec); err != nil || !begun {
 		old.Close()
 		return errors.Join(err, s.store.Drop(s.instance.Name))
 	}
@@ -43,12 +43,29 @@ func (s *Supervisor) resume(ctx context.Context) error {
 
 // begun reports whether old has been touched by the cycle: before USR2 there
 // is nothing to carry on, the next look begins anew.
-func begun(old *nginx.Process, rec *Record) (bool, error) {
+func begun(ctx context.Context, old *nginx.Process, rec *Record) (bool, error) {
 	if !slices.Contains([]Phase{Verifying, Keeping, Starting}, rec.Phase) {
 		return true, nil
 	}
-	tree, err := nginx.ReadTree(old.ID)
-	return len(tree.Successors()) > 0, err
+	// A USR2 that is still on its way must have had its effect.
+	for {
+		signals, err := nginx.ReadSignals(old.PID)
+		if err != nil {
+			return true, nil // old is gone, which is seen later
+		}
+		tree, err := nginx.ReadTree(old.ID)
+		if err != nil || len(tree.Successors()) > 0 {
+			return true, nil
+		}
+		if signals.Waiting() && len(tree.With(nginx.RoleStarting)) == 0 {
+			return false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(pollFast):
+		}
+	}
 }
 
 // carryOn runs the rest of a cycle.
@@ -56,6 +73,10 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 	unit, state := s.recordedUnit(ctx, rec)
 	s.detach()
 	m, err := s.learn(ctx, old, unit, state)
+	if errors.Is(err, ErrNotRunning) || err != nil && !old.Alive() {
+		old.Close()
+		return s.withoutOld(ctx, rec) // it went just now
+	}
 	if err != nil {
 		old.Close()
 		return err
@@ -71,6 +92,7 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 	}
 	c := s.newCycle(ctx, m, rec)
 	defer c.close()
+	c.verdict = rec.Phase == Draining || rec.Phase == Retiring
 	if err := c.findAgain(); err != nil {
 		return err
 	}
@@ -126,8 +148,12 @@ func (c *cycle) findAgain() error {
 
 func (c *cycle) holdWorkers() error {
 	for _, id := range c.rec.Successor.Workers {
-		if _, err := c.hold(id); err != nil && !errors.Is(err, nginx.ErrGone) {
+		_, err := c.hold(id)
+		if err != nil && !errors.Is(err, nginx.ErrGone) {
 			return err
+		}
+		if err == nil {
+			c.workers[id] = true
 		}
 	}
 	return nil
@@ -152,6 +178,10 @@ func (s *Supervisor) withoutOld(ctx context.Context, rec *Record) error {
 		return s.closeRecord(rec, Overtaken, "both masters are gone")
 	}
 	defer successor.Close()
+	if root, err := nginx.OpenRoot(successor.PID); err == nil {
+		unlinkKept(root, rec, s.log)
+		root.Close()
+	}
 	if rec.Phase != Retiring {
 		return s.closeRecord(rec, Overtaken, "the old master is gone, the successor serves")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,35 +16,59 @@ import (
 var errOldGone = errors.New("the old master is gone")
 
 // oldServes is the condition of Reviving: as many workers accept as before the
-// upgrade, and all of them are new. Those from before WINCH never count: they
-// may have been told to go.
+// upgrade, and all of them are new. Those from before WINCH do not count: they
+// may have been told to go. Only where WINCH was never taken they do.
 func (c *cycle) oldServes(context.Context) (bool, error) {
 	tree, err := nginx.ReadTree(c.old.ID)
 	if err != nil {
 		return false, errOldGone
 	}
-	known := make(map[nginx.ID]bool)
-	for _, id := range c.rec.Old.Workers {
-		known[id] = true
+	fresh, known := c.oldWorkers(tree)
+	enough := max(1, len(c.rec.Old.Workers))
+	if known == 0 {
+		return fresh >= enough && len(tree.With(nginx.RoleStarting)) == 0, nil
 	}
-	fresh := 0
+	return c.neverShifted(known >= enough), nil
+}
+
+// oldWorkers counts old's accepting workers: those that were started since USR2
+// and those that were there before.
+func (c *cycle) oldWorkers(tree nginx.Tree) (fresh, known int) {
 	for _, w := range tree.With(nginx.RoleWorker) {
-		if known[w.ID] {
-			return false, nil
+		if slices.Contains(c.rec.Old.Workers, w.ID) {
+			known++
+		} else {
+			fresh++
 		}
-		fresh++
 	}
-	return fresh >= max(1, len(c.rec.Old.Workers)) && len(tree.With(nginx.RoleStarting)) == 0, nil
+	return fresh, known
+}
+
+// unshifted is how long old's workers must go on accepting, with nothing left
+// for old to do, until it is certain that no WINCH was on its way: a worker
+// that is told to go says so within milliseconds.
+const unshifted = 100 * time.Millisecond
+
+// neverShifted reports whether the successor went before WINCH was sent, so
+// that old's workers never stopped.
+func (c *cycle) neverShifted(enough bool) bool {
+	signals, err := nginx.ReadSignals(c.old.PID)
+	gone := c.successor == nil || !c.successor.Alive()
+	if !enough || !gone || err != nil || !signals.Waiting() {
+		c.stable = time.Time{}
+		return false
+	}
+	if c.stable.IsZero() {
+		c.stable = time.Now()
+	}
+	return time.Since(c.stable) >= unshifted
 }
 
 // sendHUP is the act of Reviving. HUP makes a frozen master start its workers
 // again, from the configuration that it has in memory.
 func (c *cycle) sendHUP(ctx context.Context) error {
 	if c.successor == nil || !c.successor.Alive() {
-		// Old starts its workers by itself when it notices the exit
-		// (ngx_reap_children). HUP would be a second set of them; USR1
-		// only wakes it up.
-		return c.old.Signal(unix.SIGUSR1)
+		return c.reviveAlone(ctx)
 	}
 	// WINCH and HUP that reach a master in one wake-up leave it without
 	// workers: first WINCH must have had its effect.
@@ -52,18 +77,55 @@ func (c *cycle) sendHUP(ctx context.Context) error {
 		if err != nil {
 			return false, errOldGone
 		}
-		if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) == 0 {
+		signals, err := nginx.ReadSignals(c.old.PID)
+		if err != nil || !signals.Waiting() {
+			return false, nil
+		}
+		if fresh, known := c.oldWorkers(tree); known == 0 {
+			// HUP may not be repeated, it doubles the workers.
+			c.revived = fresh > 0 || len(tree.With(nginx.RoleStarting)) > 0
 			return true, nil
 		}
-		if signals, err := nginx.ReadSignals(c.old.PID); err == nil && signals.Waiting() {
-			return false, c.old.Signal(unix.SIGWINCH)
-		}
-		return false, nil
+		return false, c.old.Signal(unix.SIGWINCH)
 	})
-	if err != nil {
+	if err != nil || c.revived {
 		return err
 	}
 	return c.old.Signal(unix.SIGHUP)
+}
+
+// aloneFor is how long an old master may take to start its workers again after
+// its successor's exit.
+const aloneFor = 300 * time.Millisecond
+
+// reviveAlone waits for a master to start its workers by itself, as it does
+// when it notices that its successor is gone (ngx_reap_children). HUP would be
+// a second set of them; USR1 only wakes it up. If WINCH came after the exit was
+// noticed it starts none: then another successor, which goes at once, makes it.
+func (c *cycle) reviveAlone(ctx context.Context) error {
+	if err := c.old.Signal(unix.SIGUSR1); err != nil {
+		return err
+	}
+	since := time.Now()
+	again := false
+	return c.runner().await(ctx, true, func(context.Context) (bool, error) {
+		tree, err := nginx.ReadTree(c.old.ID)
+		if err != nil {
+			return false, errOldGone
+		}
+		fresh, known := c.oldWorkers(tree)
+		if fresh+known+len(tree.With(nginx.RoleStarting)) > 0 {
+			return true, nil
+		}
+		if again {
+			return false, c.lateSuccessor()
+		}
+		if time.Since(since) >= aloneFor {
+			again, c.successor = true, nil
+			return false, c.old.Signal(unix.SIGUSR2)
+		}
+		return false, nil
+	})
 }
 
 // systemdFollowsOld is the condition of Returning.
@@ -189,31 +251,22 @@ func ignoreGone(err error) error {
 // finish: they have no master that would.
 func (c *cycle) orphans() int {
 	n := 0
-	for id, p := range c.watched {
-		if p == c.successor || !p.Alive() {
+	for id := range c.workers {
+		p := c.watched[id]
+		if !p.Alive() {
 			continue
 		}
 		n++
-		if c.asked[id] == 0 {
-			c.asked = mark(c.asked, id)
+		if !c.orphaned[id] {
+			c.orphaned[id] = true
 			_ = p.Signal(unix.SIGQUIT) // it may be gone
 		}
 	}
 	return n
 }
 
-func mark(m map[nginx.ID]int, id nginx.ID) map[nginx.ID]int {
-	if m == nil {
-		m = make(map[nginx.ID]int)
-	}
-	m[id]++
-	return m
-}
-
 func (c *cycle) signalSuccessorWorkers(sig unix.Signal) {
-	for id, p := range c.watched {
-		if p != c.successor && id.PID != 0 {
-			_ = p.Signal(sig) // it may be gone
-		}
+	for id := range c.workers {
+		_ = c.watched[id].Signal(sig) // it may be gone
 	}
 }

@@ -66,42 +66,89 @@ func (c *cycle) badSign() error {
 }
 
 // lookAtWorkers takes hold of the successor's new workers and asks how those
-// that are gone ended.
+// that are gone ended. It returns a bad sign when one crashed.
 func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
-	for _, child := range tree.With(nginx.RoleWorker, nginx.RoleStarting) {
-		// One that is gone already will be asked when its successor is seen.
-		_, _ = c.hold(child.ID)
+	if c.holdSuccessorWorkers(tree) {
+		c.rec.Successor.Workers = identities(tree.With(nginx.RoleWorker, nginx.RoleStarting))
+		c.save()
 	}
-	for id, p := range c.watched {
-		if p == c.successor || p.Alive() {
+	for id := range c.workers {
+		p := c.watched[id]
+		if p.Alive() {
 			continue
 		}
 		exit := p.Exit()
 		if !exit.Known && c.askAgain(id) {
 			continue
 		}
-		delete(c.watched, id)
-		delete(c.asked, id)
-		p.Close()
+		c.forget(id)
 		if condemns(exit) {
+			c.crashes = append(c.crashes, time.Now())
 			return condemning("worker %d of %s %v", id.PID, c.rec.Successor.Version, exit)
 		}
 	}
 	return nil
 }
 
+// holdSuccessorWorkers reports whether there were new ones.
+func (c *cycle) holdSuccessorWorkers(tree nginx.Tree) (fresh bool) {
+	for _, child := range tree.With(nginx.RoleWorker, nginx.RoleStarting) {
+		if c.workers[child.ID] {
+			continue
+		}
+		// One that is gone already will be asked for when the next is seen.
+		if _, err := c.hold(child.ID); err == nil {
+			c.workers[child.ID], fresh = true, true
+		}
+	}
+	return fresh
+}
+
+func (c *cycle) forget(id nginx.ID) {
+	c.watched[id].Close()
+	delete(c.watched, id)
+	delete(c.workers, id)
+	delete(c.asked, id)
+}
+
+// save writes the record. Nothing depends on it at once, so a failure is told
+// and the cycle goes on.
+func (c *cycle) save() {
+	if err := c.s.store.SaveRunning(c.rec); err != nil {
+		c.s.log.Error("cannot write the record, the cycle goes on", "error", err)
+	}
+}
+
 // askAgain looks a little later: the kernel tells how a process ended once its
 // parent has reaped it, which is after its exit is noticed.
 func (c *cycle) askAgain(id nginx.ID) bool {
-	if c.asked == nil {
-		c.asked = make(map[nginx.ID]int)
-	}
 	const pause, times = 5 * time.Millisecond, 20
 	if c.asked[id]++; c.asked[id] > times {
 		return false
 	}
 	time.AfterFunc(pause, c.poke)
 	return true
+}
+
+// crashLoop is the only bad sign while Draining: by then the build has served
+// well for a while, and a single crash says little.
+func (c *cycle) crashLoop() error {
+	tree, err := nginx.ReadTree(c.successor.ID)
+	if err != nil {
+		return nil // successorLives tells
+	}
+	sign := c.lookAtWorkers(tree)
+	const many, within = 3, 30 * time.Second
+	recent := 0
+	for _, at := range c.crashes {
+		if time.Since(at) < within {
+			recent++
+		}
+	}
+	if sign == nil || recent < many {
+		return nil
+	}
+	return condemning("%v, the %dth in %v", sign, recent, within)
 }
 
 // condemns reports whether a worker that ended like this was bad. SIGKILL and
@@ -113,25 +160,37 @@ func condemns(e nginx.Exit) bool {
 // drain is the act of Draining: there is nothing to send, old workers finish
 // by themselves.
 func (c *cycle) drain(context.Context) error {
-	c.keepUntil = time.Now().Add(c.keepOld())
-	time.AfterFunc(c.keepOld(), c.poke)
-	if c.cfg.ConfirmManual && c.cfg.ConfirmTimeoutSec < Infinity {
-		c.confirmUntil = time.Now().Add(c.cfg.ConfirmTimeoutSec)
-		time.AfterFunc(c.cfg.ConfirmTimeoutSec, c.poke)
+	// The clocks began when the phase was first entered, whoever was there.
+	began := c.rec.since(Draining)
+	c.draining = true
+	c.keepUntil = c.alarm(began, c.keepOld())
+	if c.cfg.ConfirmManual {
+		c.confirmUntil = c.alarm(began, c.cfg.ConfirmTimeoutSec)
 	}
-	if c.cfg.DrainTimeoutSec < Infinity {
-		time.AfterFunc(c.cfg.DrainTimeoutSec, c.poke)
-		c.drainUntil = time.Now().Add(c.cfg.DrainTimeoutSec)
-	}
+	c.drainUntil = c.alarm(began, c.cfg.DrainTimeoutSec)
 	return nil
+}
+
+// alarm pokes a time span after a moment and returns the time; without end it
+// is zero.
+func (c *cycle) alarm(from time.Time, span time.Duration) time.Time {
+	if span == Infinity {
+		return time.Time{}
+	}
+	at := from.Add(span)
+	time.AfterFunc(time.Until(at), c.poke)
+	return at
 }
 
 // oldDrained is the condition of Draining.
 func (c *cycle) oldDrained(context.Context) (bool, error) {
-	if c.keepUntil.IsZero() {
+	if !c.draining {
 		return false, nil // not begun
 	}
 	if err := c.successorLives(); err != nil {
+		return false, err
+	}
+	if err := c.crashLoop(); err != nil {
 		return false, err
 	}
 	if ok, err := c.confirmed(); !ok {
@@ -156,7 +215,7 @@ func (c *cycle) oldDrained(context.Context) (bool, error) {
 		c.drained = true
 		c.s.audit().Cycle(EventDrained, c.rec, 0, "the last worker of old master %d has finished", c.old.PID)
 	}
-	return !time.Now().Before(c.keepUntil), nil
+	return !c.keepUntil.IsZero() && !time.Now().Before(c.keepUntil), nil
 }
 
 // confirmed is the part of Draining that waits for a person.

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -18,19 +19,35 @@ func (c *cycle) linkUnixListeners() error {
 		if err != nil || info.Mode()&os.ModeSocket == 0 {
 			return &Refusal{ReasonUnixListener, fmt.Sprintf("the socket %s of %s is gone from the file system", l, c.old.name()), "restart nginx once"}
 		}
-		err = c.old.root.Link(l.Address, keptSocket(l))
-		if err != nil && !errors.Is(err, os.ErrExist) {
+		if err := c.linkSocket(l, info); err != nil {
 			return fmt.Errorf("cannot keep a link to the socket %s: %w", l.Address, err)
 		}
 	}
 	return nil
 }
 
+// linkSocket replaces a link that an earlier cycle left behind, unless it is
+// the right one.
+func (c *cycle) linkSocket(l nginx.Listener, socket os.FileInfo) error {
+	kept, err := c.old.root.Lstat(keptSocket(l))
+	if err == nil {
+		if os.SameFile(kept, socket) {
+			return nil
+		}
+		if err := c.old.root.Unlink(keptSocket(l)); err != nil {
+			return err
+		}
+	}
+	return c.old.root.Link(l.Address, keptSocket(l))
+}
+
 // unixListeners returns the old master's listeners that have a name in the
 // file system.
-func (c *cycle) unixListeners() []nginx.Listener {
+func (c *cycle) unixListeners() []nginx.Listener { return c.rec.unixListeners() }
+
+func (r *Record) unixListeners() []nginx.Listener {
 	var found []nginx.Listener
-	for _, l := range c.rec.Old.Listeners {
+	for _, l := range r.Old.Listeners {
 		if l.Network == "unix" && filepath.IsAbs(l.Address) {
 			found = append(found, l)
 		}
@@ -62,10 +79,12 @@ func (c *cycle) restoreUnixListeners() error {
 }
 
 // unlinkKept removes the second names.
-func (c *cycle) unlinkKept() {
-	for _, l := range c.unixListeners() {
-		if err := c.old.root.Unlink(keptSocket(l)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			c.s.log.Warn("cannot remove the kept socket", "path", keptSocket(l), "error", err)
+func (c *cycle) unlinkKept() { unlinkKept(c.old.root, c.rec, c.s.log) }
+
+func unlinkKept(root *nginx.Root, rec *Record, log *slog.Logger) {
+	for _, l := range rec.unixListeners() {
+		if err := root.Unlink(keptSocket(l)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			log.Warn("cannot remove the kept socket", "path", keptSocket(l), "error", err)
 		}
 	}
 }

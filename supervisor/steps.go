@@ -89,6 +89,9 @@ func (s *Supervisor) keepFiles(m *master, b *KeptBuild) error {
 // sendUSR2 is the act of Starting. What old has now is written down first: it
 // is what the successor must take over, and what a way back must restore.
 func (c *cycle) sendUSR2(context.Context) error {
+	if c.candidate == nil {
+		return nil // resumed: it was sent, or there would be no successor
+	}
 	tree, err := nginx.ReadTree(c.old.ID)
 	if err != nil {
 		return err
