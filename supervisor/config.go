@@ -33,6 +33,8 @@ type UpgradeConfig struct {
 	ConfirmManual     bool          // Confirm=manual: wait for `confirm` after the verdict
 	ConfirmTimeoutSec time.Duration // then roll back
 	LeaveBadBinary    bool          // OnBadBinary=leave: the condemned file stays on disk
+	Probes            []ProbeConfig // the [Probe] sections
+	Differential      bool          // without probes, compare answers with those of the old master
 }
 
 // InstanceConfig describes one instance: a unit, or a master without a unit
@@ -64,6 +66,7 @@ func Defaults() Config {
 			DismissTimeoutSec: 30 * time.Second,
 			KeepBuilds:        5,
 			ConfirmTimeoutSec: 15 * time.Minute,
+			Differential:      true,
 		},
 	}
 }
@@ -83,50 +86,92 @@ func (c Config) Instance(name string) InstanceConfig {
 // nginx, nginx@blog.service is nginx@blog.
 func InstanceName(unit string) string { return strings.TrimSuffix(unit, ".service") }
 
+// A section of a configuration file: its keys and where their values go.
+type section map[string]setting
+
+// sections returns what can be set. It is called anew for each section of a
+// file, so that [Probe] may be repeated.
+type sections func(name string) section
+
 // setting assigns the text of one key.
 type setting func(value string) error
 
-// settings maps [Section] Key to where its value goes. It is the one list of
-// keys; unknown ones are compared with it for a suggestion.
-func (c *Config) settings() map[string]map[string]setting {
-	return map[string]map[string]setting{
-		"Supervisor": {
+// section is the one list of the keys that hold for all instances.
+func (c *Config) section(name string) section {
+	if name == "Supervisor" {
+		return section{
 			"Units":                 setWords(&c.Units),
 			"Automatic":             setBool(&c.Automatic),
 			"SettleSec":             setSpan(&c.SettleSec),
 			"PackageLockTimeoutSec": setSpan(&c.PackageLockTimeoutSec),
 			"Concurrency":           setCount(&c.Concurrency, 1),
 			"KeepHistory":           setCount(&c.KeepHistory, 1),
-		},
-		"Upgrade": c.Upgrade.settings(),
+		}
 	}
+	return c.Upgrade.section(name)
 }
 
-func (u *UpgradeConfig) settings() map[string]setting {
-	return map[string]setting{
-		"TestTimeoutSec":    setSpan(&u.TestTimeoutSec),
-		"StartTimeoutSec":   setSpan(&u.StartTimeoutSec),
-		"SoakSec":           setSpan(&u.SoakSec),
-		"KeepOldSec":        setSpan(&u.KeepOldSec),
-		"DrainTimeoutSec":   setSpan(&u.DrainTimeoutSec),
-		"DismissTimeoutSec": setSpan(&u.DismissTimeoutSec),
-		"KeepBuilds":        setCount(&u.KeepBuilds, 1),
-		"Confirm":           setWord(&u.ConfirmManual, "auto", "manual"),
-		"ConfirmTimeoutSec": setSpan(&u.ConfirmTimeoutSec),
-		"OnBadBinary":       setWord(&u.LeaveBadBinary, "restore", "leave"),
-	}
-}
-
-func (i *InstanceConfig) settings() map[string]map[string]setting {
-	return map[string]map[string]setting{
-		"Instance": {
+// section is the list of the keys that an instance may have of its own.
+func (i *InstanceConfig) section(name string) section {
+	if name == "Instance" {
+		return section{
 			"Name":         setName(&i.Name),
 			"Unit":         setText(&i.Unit),
 			"PIDFile":      setPath(&i.PIDFile),
 			"TrustedOwner": setText(&i.TrustedOwner),
-		},
-		"Upgrade": i.Upgrade.settings(),
+		}
 	}
+	return i.Upgrade.section(name)
+}
+
+func (u *UpgradeConfig) section(name string) section {
+	switch name {
+	case "Upgrade":
+		return section{
+			"TestTimeoutSec":    setSpan(&u.TestTimeoutSec),
+			"StartTimeoutSec":   setSpan(&u.StartTimeoutSec),
+			"SoakSec":           setSpan(&u.SoakSec),
+			"KeepOldSec":        setSpan(&u.KeepOldSec),
+			"DrainTimeoutSec":   setSpan(&u.DrainTimeoutSec),
+			"DismissTimeoutSec": setSpan(&u.DismissTimeoutSec),
+			"KeepBuilds":        setCount(&u.KeepBuilds, 1),
+			"Confirm":           setWord(&u.ConfirmManual, "auto", "manual"),
+			"ConfirmTimeoutSec": setSpan(&u.ConfirmTimeoutSec),
+			"OnBadBinary":       setWord(&u.LeaveBadBinary, "restore", "leave"),
+		}
+	case "Probe":
+		u.Probes = append(u.Probes, ProbeConfig{})
+		p := &u.Probes[len(u.Probes)-1]
+		return section{
+			"URL":              setText(&p.URL),
+			"Host":             setText(&p.Host),
+			"TCP":              setText(&p.TCP),
+			"Exec":             setText(&p.Exec),
+			"ExpectStatus":     setCount(&p.ExpectStatus, 100),
+			"IntervalSec":      setSpan(&p.IntervalSec),
+			"TimeoutSec":       setSpan(&p.TimeoutSec),
+			"FailureThreshold": setCount(&p.FailureThreshold, 1),
+			"Differential":     setBool(&u.Differential),
+		}
+	}
+	return nil
+}
+
+// checkProbes drops [Probe] sections that only set Differential=, and says what
+// is wrong with the others.
+func (u *UpgradeConfig) checkProbes(file string) error {
+	var probes []ProbeConfig
+	for _, p := range u.Probes {
+		if p == (ProbeConfig{}) {
+			continue
+		}
+		if err := p.target(nil).Valid(); err != nil {
+			return fmt.Errorf("%s: [Probe]: %w", file, err)
+		}
+		probes = append(probes, p)
+	}
+	u.Probes = probes
+	return nil
 }
 
 func setSpan(to *time.Duration) setting {

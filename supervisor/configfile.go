@@ -43,7 +43,7 @@ func LoadConfig(file string) (Config, []Warning, error) {
 		return Config{}, nil, err
 	}
 	for _, f := range append(files, dropIns...) {
-		w, err := readConfig(f, c.settings())
+		w, err := readConfig(f, c.section)
 		if errors.Is(err, fs.ErrNotExist) && f == file {
 			continue
 		}
@@ -54,6 +54,9 @@ func LoadConfig(file string) (Config, []Warning, error) {
 	}
 	if c.Units == nil {
 		c.Units = defaults
+	}
+	if err := c.Upgrade.checkProbes(file); err != nil {
+		return Config{}, nil, err
 	}
 	instances, err := confFiles(filepath.Join(filepath.Dir(file), "instance.d"))
 	if err != nil {
@@ -74,9 +77,16 @@ func LoadConfig(file string) (Config, []Warning, error) {
 // Name=, else after its file.
 func loadInstance(file string, common UpgradeConfig) (InstanceConfig, []Warning, error) {
 	i := InstanceConfig{Upgrade: common}
-	warnings, err := readConfig(file, i.settings())
+	i.Upgrade.Probes = nil // those of its own take the place of the common ones
+	warnings, err := readConfig(file, i.section)
 	if err != nil {
 		return i, nil, err
+	}
+	if err := i.Upgrade.checkProbes(file); err != nil {
+		return i, nil, err
+	}
+	if i.Upgrade.Probes == nil {
+		i.Upgrade.Probes = common.Probes
 	}
 	base := strings.TrimSuffix(filepath.Base(file), ".conf")
 	switch {
@@ -114,43 +124,55 @@ func confFiles(dir string) ([]string, error) {
 // maxConfigFile bounds a configuration file, in bytes.
 const maxConfigFile = 1 << 20
 
-func readConfig(file string, known map[string]map[string]setting) ([]Warning, error) {
+func readConfig(file string, known sections) ([]Warning, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
 	defer f.Close()
-	options, err := unit.DeserializeOptions(io.LimitReader(f, maxConfigFile))
+	parsed, err := unit.DeserializeSections(io.LimitReader(f, maxConfigFile))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %s: %w", file, err)
 	}
 	var warnings []Warning
-	for _, o := range options {
-		assign, ok := known[o.Section][o.Name]
-		if !ok {
-			warnings = append(warnings, Warning{file, unknownKey(o, known)})
+	for _, s := range parsed {
+		keys := known(s.Section)
+		if keys == nil {
+			warnings = append(warnings, Warning{file, unknownSection(s.Section)})
 			continue
 		}
-		if err := assign(strings.TrimSpace(o.Value)); err != nil {
-			return nil, fmt.Errorf("%s: [%s] %s=: %w", file, o.Section, o.Name, err)
+		for _, entry := range s.Entries {
+			assign, ok := keys[entry.Name]
+			if !ok {
+				warnings = append(warnings, Warning{file, unknownKey(s.Section, entry.Name, keys)})
+				continue
+			}
+			if err := assign(strings.TrimSpace(entry.Value)); err != nil {
+				return nil, fmt.Errorf("%s: [%s] %s=: %w", file, s.Section, entry.Name, err)
+			}
 		}
 	}
 	return warnings, nil
 }
 
-func unknownKey(o *unit.UnitOption, known map[string]map[string]setting) string {
-	keys, ok := known[o.Section]
-	if !ok {
-		return fmt.Sprintf("unknown section [%s] is ignored%s", o.Section,
-			didYouMean(o.Section, slices.Sorted(maps.Keys(known)), "[%s]"))
+// sectionNames are all that there are.
+var sectionNames = []string{"Supervisor", "Upgrade", "Probe", "Instance"}
+
+func unknownSection(name string) string {
+	if slices.Contains(sectionNames, name) {
+		return fmt.Sprintf("section [%s] is ignored: it does not belong into this file", name)
 	}
-	for section, others := range known {
-		if _, elsewhere := others[o.Name]; elsewhere {
-			return fmt.Sprintf("[%s] %s= is ignored: it belongs to [%s]", o.Section, o.Name, section)
+	return fmt.Sprintf("unknown section [%s] is ignored%s", name, didYouMean(name, sectionNames, "[%s]"))
+}
+
+func unknownKey(in, name string, keys section) string {
+	// Scratch settings: only the names are of interest.
+	for _, other := range sectionNames {
+		if _, elsewhere := new(Config).section(other)[name]; elsewhere && other != in {
+			return fmt.Sprintf("[%s] %s= is ignored: it belongs to [%s]", in, name, other)
 		}
 	}
-	return fmt.Sprintf("unknown key [%s] %s= is ignored%s", o.Section, o.Name,
-		didYouMean(o.Name, slices.Sorted(maps.Keys(keys)), "%s="))
+	return fmt.Sprintf("unknown key [%s] %s= is ignored%s", in, name, didYouMean(name, slices.Sorted(maps.Keys(keys)), "%s="))
 }
 
 func didYouMean(word string, known []string, format string) string {

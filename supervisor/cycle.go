@@ -33,6 +33,7 @@ type cycle struct {
 	// workers are those of watched that are the successor's.
 	workers map[nginx.ID]bool
 	crashes []time.Time // of the successor's workers
+	prober  *prober     // nil until the successor soaks
 	place   bool        // in the line of those that run two generations
 
 	usr2At, winchAt, quitAt time.Time
@@ -49,6 +50,7 @@ type cycle struct {
 	asked                   map[nginx.ID]int
 	orphaned                map[nginx.ID]bool
 	revived                 bool      // HUP was sent before
+	reloaded                bool      // the successor has loaded its configuration anew
 	stable                  time.Time // since when old goes on as if nothing had been
 }
 
@@ -67,6 +69,9 @@ func (c *cycle) close() {
 	c.stop()
 	c.leaveLine()
 	c.candidate.Close()
+	if c.prober != nil {
+		c.prober.in.Close()
+	}
 	for _, p := range c.watched {
 		p.Close()
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/probe"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
@@ -19,23 +20,25 @@ const recordVersion = 1
 // Record describes one cycle. While the cycle runs it is the intent that
 // survives our own death; afterwards it is the report.
 type Record struct {
-	Version   int          `json:"version"`
-	ID        string       `json:"id"` // sorts by time
-	Boot      string       `json:"boot"`
-	Instance  string       `json:"instance"`
-	Unit      string       `json:"unit,omitempty"`
-	Origin    Origin       `json:"origin"`
-	Phase     Phase        `json:"phase"`
-	Result    Result       `json:"result,omitempty"`
-	Reason    string       `json:"reason,omitempty"`
-	Condemned bool         `json:"condemned,omitempty"` // the build did it
-	Confirmed bool         `json:"confirmed,omitempty"`
-	Drift     string       `json:"drift,omitempty"` // a file changed since old loaded it
-	Started   time.Time    `json:"started"`
-	Finished  *time.Time   `json:"finished,omitempty"`
-	Old       Generation   `json:"old"`
-	Successor Generation   `json:"successor"`
-	Steps     []StepRecord `json:"steps"`
+	Version   int        `json:"version"`
+	ID        string     `json:"id"` // sorts by time
+	Boot      string     `json:"boot"`
+	Instance  string     `json:"instance"`
+	Unit      string     `json:"unit,omitempty"`
+	Origin    Origin     `json:"origin"`
+	Phase     Phase      `json:"phase"`
+	Result    Result     `json:"result,omitempty"`
+	Reason    string     `json:"reason,omitempty"`
+	Condemned bool       `json:"condemned,omitempty"` // the build did it
+	Confirmed bool       `json:"confirmed,omitempty"`
+	Drift     string     `json:"drift,omitempty"` // a file changed since old loaded it
+	Started   time.Time  `json:"started"`
+	Finished  *time.Time `json:"finished,omitempty"`
+	// Expected is what the old master answered, for the differential probe.
+	Expected  *probe.Differential `json:"expected,omitempty"`
+	Old       Generation          `json:"old"`
+	Successor Generation          `json:"successor"`
+	Steps     []StepRecord        `json:"steps"`
 }
 
 // Generation is one of the two masters of a cycle.

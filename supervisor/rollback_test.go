@@ -137,7 +137,7 @@ func TestOldKilledWhileSoaking(t *testing.T) {
 	t.Parallel()
 	n := nginxtest.Start(t, site(t))
 	c := quick()
-	c.Upgrade.SoakSec = 2 * time.Second
+	c.Upgrade.SoakSec = time.Second
 	store := newStore(t)
 	r := runByHand(t, n, store, c)
 	stop := lightTraffic(t, n)
@@ -171,33 +171,47 @@ func TestOldKilledWhileSoaking(t *testing.T) {
 }
 
 // WINCH and HUP that reach a master in one wake-up leave it without workers for
-// good. A worker that crashes right after the shift brings them as close to
+// good. Whoever turns back as soon as WINCH was sent brings them as close to
 // each other as they come.
 func TestRollbacksInARow(t *testing.T) {
 	t.Parallel()
-	n := nginxtest.Start(t, site(t))
-	c := quick()
-	c.Upgrade.SoakSec = time.Minute
-	r := runByHand(t, n, newStore(t), c)
-	targets := shortTargets(n)
-	load := startLoad(t, targets)
-	q := request(supervisor.WaitDone)
-	q.Force = true
-	for range 10 {
-		data, _ := n.Newer(t, '9')
-		nginxtest.Install(t, n.Binary, data)
-		answer := r.ask(t, q)
-		// Not a moment later than it is seen.
-		r.waitFor(t, "it soaks", func(s supervisor.Status) bool { return s.Phase == supervisor.Soaking })
-		workers := processes(t, n.PID(t)).With(nginx.RoleWorker)
-		signal(t, workers[0].PID, unix.SIGABRT)
-		if out := <-answer; out.Result != supervisor.RolledBack {
-			t.Fatalf("got %+v", out)
-		}
-		r.waitFor(t, "it is idle", func(s supervisor.Status) bool { return s.Phase == supervisor.Idle })
-		requireOldServes(t, n)
+	for phase, turnBack := range map[supervisor.Phase]func(*testing.T, *running, *nginxtest.Nginx){
+		supervisor.Shifting: func(t *testing.T, r *running, _ *nginxtest.Nginx) {
+			q := request(supervisor.WaitDone)
+			q.Action = supervisor.ActionRollback
+			if out, err := r.Do(t.Context(), q); err != nil || out.Code != supervisor.ExitOK {
+				t.Errorf("asked for it: %+v, %v", out, err)
+			}
+		},
+		supervisor.Soaking: func(t *testing.T, _ *running, n *nginxtest.Nginx) {
+			signal(t, processes(t, n.PID(t)).With(nginx.RoleWorker)[0].PID, unix.SIGABRT)
+		},
+	} {
+		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
+			n := nginxtest.Start(t, site(t))
+			c := quick()
+			c.Upgrade.SoakSec = time.Minute
+			r := runByHand(t, n, newStore(t), c)
+			targets := shortTargets(n)
+			load := startLoad(t, targets)
+			q := request(supervisor.WaitDone)
+			q.Force = true
+			for range 10 {
+				data, _ := n.Newer(t, '9')
+				nginxtest.Install(t, n.Binary, data)
+				answer := r.ask(t, q)
+				r.waitFor(t, "the phase is reached", func(s supervisor.Status) bool { return s.Phase == phase || s.Phase == supervisor.Soaking })
+				turnBack(t, r, n)
+				if out := <-answer; out.Result != supervisor.RolledBack {
+					t.Fatalf("got %+v", out)
+				}
+				r.waitFor(t, "it is idle", func(s supervisor.Status) bool { return s.Phase == supervisor.Idle })
+				requireOldServes(t, n)
+			}
+			requireOnlyCrashed(t, n, load.Stop(), targets)
+		})
 	}
-	requireOnlyCrashed(t, n, load.Stop(), targets)
 }
 
 // What was rolled back is not tried again by itself while everything is as it
@@ -372,7 +386,7 @@ func requireOnlyCrashed(t *testing.T, n *nginxtest.Nginx, report *traffic.Report
 	for _, kind := range []string{traffic.EOF, traffic.Reset, traffic.Cut} {
 		byCrash += report.Total.ByKind[kind]
 	}
-	if report.Total.Failed != byCrash || byCrash > crashes*clients || crashes == 0 {
+	if report.Total.Failed != byCrash || byCrash > crashes*clients {
 		t.Errorf("%d crashes cost %v of %d clients: %v", crashes, report.Total.ByKind, clients, report.Failures)
 	}
 	t.Logf("%d crashes, %d of %d requests failed, %d stale retries", crashes, report.Total.Failed, report.Total.Requests, report.Total.StaleRetries)

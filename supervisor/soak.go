@@ -14,6 +14,7 @@ import (
 func (c *cycle) soak(context.Context) error {
 	c.soakFrom = time.Now()
 	time.AfterFunc(c.cfg.SoakSec, c.poke)
+	c.startProbes()
 	return nil
 }
 
@@ -25,13 +26,16 @@ func (c *cycle) soaked(context.Context) (bool, error) {
 	if err := c.badSign(); err != nil {
 		return false, err
 	}
-	if time.Since(c.soakFrom) < c.cfg.SoakSec {
+	if err := c.probed(); err != nil {
+		return false, err
+	}
+	if time.Since(c.soakFrom) < c.cfg.SoakSec || !c.probesSatisfied() {
 		return false, nil
 	}
 	c.verdict = true
 	c.leaveLine()
-	c.s.audit().Cycle(EventVerdict, c.rec, time.Since(c.soakFrom), "verdict good after %v: no crash, all listeners held; old master %d is kept %s",
-		since(c.soakFrom), c.old.PID, c.keptHow())
+	c.s.audit().Cycle(EventVerdict, c.rec, time.Since(c.soakFrom), "verdict good after %v, %s, %d crashes; old master %d is kept %s",
+		since(c.soakFrom), c.probesText(), len(c.crashes), c.old.PID, c.keptHow())
 	c.s.answer(WaitVerdict, Outcome{Code: ExitOK, Text: fmt.Sprintf("upgraded %s to %s: it serves, the old master %d finishes its connections",
 		c.rec.Old.Version, c.rec.Successor.Version, c.old.PID), Cycle: c.rec.ID, Result: Upgraded})
 	return true, nil
@@ -44,6 +48,13 @@ func (c *cycle) keepOld() time.Duration {
 		return 0
 	}
 	return c.cfg.KeepOldSec
+}
+
+func (c *cycle) probesText() string {
+	if c.prober == nil || len(c.prober.asked) == 0 {
+		return "no probes"
+	}
+	return plural(c.prober.total, "round") + " of probes"
 }
 
 func (c *cycle) keptHow() string {
@@ -68,6 +79,7 @@ func (c *cycle) badSign() error {
 // lookAtWorkers takes hold of the successor's new workers and asks how those
 // that are gone ended. It returns a bad sign when one crashed.
 func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
+	c.reloaded = c.reloaded || len(tree.With(nginx.RoleDraining)) > 0
 	if c.holdSuccessorWorkers(tree) {
 		c.rec.Successor.Workers = identities(tree.With(nginx.RoleWorker, nginx.RoleStarting))
 		c.save()
@@ -82,6 +94,7 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 			continue
 		}
 		c.forget(id)
+		c.reloaded = c.reloaded || exit.Known && exit.Signal == 0 && exit.Code == 0
 		if condemns(exit) {
 			c.crashes = append(c.crashes, time.Now())
 			return condemning("worker %d of %s %v", id.PID, c.rec.Successor.Version, exit)

@@ -88,7 +88,7 @@ func (s *Supervisor) keepFiles(m *master, b *KeptBuild) error {
 
 // sendUSR2 is the act of Starting. What old has now is written down first: it
 // is what the successor must take over, and what a way back must restore.
-func (c *cycle) sendUSR2(context.Context) error {
+func (c *cycle) sendUSR2(ctx context.Context) error {
 	if c.candidate == nil {
 		return nil // resumed: it was sent, or there would be no successor
 	}
@@ -100,6 +100,7 @@ func (c *cycle) sendUSR2(context.Context) error {
 	if c.rec.Old.Listeners, err = c.old.Listeners(); err != nil {
 		return err
 	}
+	c.learn(ctx)
 	if err := c.linkUnixListeners(); err != nil {
 		return err
 	}

@@ -40,5 +40,11 @@ func (s *Streak) Failing() bool { return len(s.failed) > 0 }
 
 // Bad returns the targets that have failed often enough, sorted.
 func (s *Streak) Bad() []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.failed)), func(t string) bool { return !s.isBad(t) })
+	var bad []string
+	for _, target := range slices.Sorted(maps.Keys(s.failed)) {
+		if s.isBad(target) {
+			bad = append(bad, target)
+		}
+	}
+	return bad
 }

@@ -1,0 +1,195 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/probe"
+)
+
+// ProbeConfig is one [Probe] section: a question that a good successor answers
+// well.
+type ProbeConfig struct {
+	URL, Host, TCP, Exec string
+	ExpectStatus         int // 0: any below 500
+	IntervalSec          time.Duration
+	TimeoutSec           time.Duration
+	FailureThreshold     int // failures in a row that are a bad sign
+}
+
+const (
+	defaultProbeInterval  = time.Second
+	defaultProbeThreshold = 3
+)
+
+func (p ProbeConfig) target(in *probe.Namespace) probe.Target {
+	return probe.Target{URL: p.URL, Host: p.Host, TCP: p.TCP, Exec: strings.Fields(p.Exec), ExpectStatus: p.ExpectStatus,
+		Timeout: p.TimeoutSec, In: in}
+}
+
+// round is the outcome of asking once.
+type round struct {
+	target    string
+	text      string // what is wrong, or ""
+	threshold int
+	at        time.Time
+}
+
+// prober asks the successor while it soaks. Asking takes time, so it has
+// goroutines of its own, one for each question; they end with the cycle.
+type prober struct {
+	in      *probe.Namespace
+	rounds  chan round
+	asked   map[string]int // rounds by question
+	streaks map[int]*probe.Streak
+	total   int
+}
+
+// learn asks the running master before USR2 what the successor must answer too.
+// With probes in the configuration it is not done: they say what is good.
+func (c *cycle) learn(ctx context.Context) {
+	if len(c.cfg.Probes) > 0 || !c.cfg.Differential {
+		return
+	}
+	in, err := probe.OpenNamespace(c.old.PID)
+	if err != nil {
+		c.s.log.Debug("no differential probe", "error", err)
+		return
+	}
+	defer in.Close()
+	learner := probe.Learner{In: in, Root: fmt.Sprintf("/proc/%d/root", c.old.PID)}
+	c.rec.Expected = learner.Learn(ctx, c.rec.Old.Listeners)
+	for _, why := range c.rec.Expected.LeftOut {
+		c.s.log.Debug("not compared: " + why)
+	}
+}
+
+// startProbes begins to ask, as soon as only the successor can answer.
+func (c *cycle) startProbes() {
+	in, err := probe.OpenNamespace(c.successor.PID)
+	if err != nil {
+		c.s.log.Warn("no probes: "+err.Error(), fieldInstance, c.rec.Instance)
+		return
+	}
+	c.prober = &prober{in: in, rounds: make(chan round, 16), asked: make(map[string]int), streaks: make(map[int]*probe.Streak)}
+	for _, p := range c.cfg.Probes {
+		c.prober.asked[p.target(in).String()] = 0
+		go c.ask(p.target(in), p)
+	}
+	if d := c.rec.Expected; d != nil && len(d.Expectations) > 0 {
+		d.In = in
+		c.prober.asked[differentialName] = 0
+		go c.compareAnswers(d)
+	}
+}
+
+const differentialName = "differential probe"
+
+// ask puts one question again and again.
+func (c *cycle) ask(t probe.Target, p ProbeConfig) {
+	interval := cmp.Or(p.IntervalSec, defaultProbeInterval)
+	for {
+		a := t.Ask(c.ctx)
+		r := round{target: t.String(), threshold: cmp.Or(p.FailureThreshold, defaultProbeThreshold), at: a.At}
+		if a.Asked() && !t.Accepts(a) {
+			r.text = fmt.Sprintf("%s: %s", t, a.Text)
+		}
+		if !c.tellRound(r, interval) {
+			return
+		}
+	}
+}
+
+// compareAnswers asks what was asked before USR2. That a server behind nginx
+// is down is no fault of the build.
+func (c *cycle) compareAnswers(d *probe.Differential) {
+	for {
+		r := round{target: differentialName, threshold: defaultProbeThreshold, at: time.Now()}
+		for _, m := range d.Check(c.ctx) {
+			if m.Upstream() {
+				c.s.log.Info(fmt.Sprintf("%s: %s is taken for an outage behind nginx", c.rec.Instance, m))
+				continue
+			}
+			r.text = m.String()
+			break
+		}
+		if !c.tellRound(r, defaultProbeInterval) {
+			return
+		}
+	}
+}
+
+// tellRound hands over a result and waits for the time of the next question.
+func (c *cycle) tellRound(r round, interval time.Duration) bool {
+	select {
+	case c.prober.rounds <- r:
+		c.poke()
+	case <-c.ctx.Done():
+		return false
+	}
+	select {
+	case <-time.After(interval):
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
+
+// probed takes in what the probes have found. An error is a bad sign.
+func (c *cycle) probed() error {
+	if c.prober == nil {
+		return nil
+	}
+	for {
+		select {
+		case r := <-c.prober.rounds:
+			if err := c.note(r); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+func (c *cycle) note(r round) error {
+	c.prober.asked[r.target]++
+	c.prober.total++
+	if r.target == differentialName && c.reloaded {
+		return nil // another configuration may answer otherwise
+	}
+	streak := c.prober.streaks[r.threshold]
+	if streak == nil {
+		streak = &probe.Streak{Threshold: r.threshold}
+		c.prober.streaks[r.threshold] = streak
+	}
+	if r.text != "" {
+		c.s.log.Info(fmt.Sprintf("%s: probe: %s", c.rec.Instance, r.text), fieldCycle, c.rec.ID)
+	}
+	if streak.Note(r.target, r.text == "") {
+		return condemning("%s of %s, %d times in a row", r.text, c.rec.Successor.Version, r.threshold)
+	}
+	return nil
+}
+
+// probesSatisfied reports whether every question was answered at least once and
+// none is failing just now.
+func (c *cycle) probesSatisfied() bool {
+	if c.prober == nil {
+		return true
+	}
+	for _, rounds := range c.prober.asked {
+		if rounds == 0 {
+			return false
+		}
+	}
+	for _, streak := range c.prober.streaks {
+		if streak.Failing() {
+			return false
+		}
+	}
+	return true
+}
