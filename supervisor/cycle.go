@@ -34,6 +34,8 @@ type cycle struct {
 	workers map[nginx.ID]bool
 	crashes []time.Time // of the successor's workers
 	prober  *prober     // nil until the successor soaks
+	logs    *nginx.ErrorLog
+	lines   []logLine // the last ones
 	place   bool        // in the line of those that run two generations
 
 	usr2At, winchAt, quitAt time.Time
@@ -71,6 +73,9 @@ func (c *cycle) close() {
 	c.candidate.Close()
 	if c.prober != nil {
 		c.prober.in.Close()
+	}
+	if c.logs != nil {
+		c.logs.Close()
 	}
 	for _, p := range c.watched {
 		p.Close()

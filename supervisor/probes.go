@@ -166,6 +166,9 @@ func (c *cycle) note(r round) error {
 		streak = &probe.Streak{Threshold: r.threshold}
 		c.prober.streaks[r.threshold] = streak
 	}
+	if r.text != "" && c.exhausted() {
+		return nil
+	}
 	if r.text != "" {
 		c.s.log.Info(fmt.Sprintf("%s: probe: %s", c.rec.Instance, r.text), fieldCycle, c.rec.ID)
 	}

@@ -53,6 +53,7 @@ func TestRollback(t *testing.T) {
 			}
 			store := newStore(t)
 			s := supervisor.New(instanceOf(n, c), options(t, store, c))
+			processes(t, n.Master) // it is up
 			targets := n.Targets()
 			if !tt.long {
 				targets = shortTargets(n)
@@ -83,6 +84,7 @@ func TestSlowStartIsUpgraded(t *testing.T) {
 	t.Parallel()
 	n := nginxtest.Start(t, site(t))
 	s := newSupervisor(t, n, quick())
+	processes(t, n.Master) // it is up
 	load := startLoad(t, shortTargets(n))
 	nginxtest.Install(t, n.Binary, makeBad(t, n, badnginx.SlowStart, 3*time.Second))
 	out := s.Once(t.Context(), request(supervisor.WaitDone))
@@ -225,6 +227,7 @@ func TestRolledBackIsNotRetried(t *testing.T) {
 			c := quick()
 			c.Upgrade.StartTimeoutSec = time.Second
 			store := newStore(t)
+			processes(t, n.Master) // it is up
 			r := run(t, n, store, c)
 			r.waitFor(t, "it is attached", func(s supervisor.Status) bool { return s.Disk.SHA256 != "" })
 			stop := lightTraffic(t, n)
@@ -250,6 +253,7 @@ func TestRolledBackIsNotRetried(t *testing.T) {
 func runByHand(t *testing.T, n *nginxtest.Nginx, store supervisor.Store, c supervisor.Config) *running {
 	t.Helper()
 	c.Automatic = false
+	processes(t, n.Master) // it is up
 	r := run(t, n, store, c)
 	r.waitFor(t, "it is attached", func(s supervisor.Status) bool { return s.MainPID == n.Master })
 	return r

@@ -14,6 +14,7 @@ import (
 func (c *cycle) soak(context.Context) error {
 	c.soakFrom = time.Now()
 	time.AfterFunc(c.cfg.SoakSec, c.poke)
+	c.openLogs(c.successor)
 	c.startProbes()
 	return nil
 }
@@ -92,6 +93,9 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 		exit := p.Exit()
 		if !exit.Known && c.askAgain(id) {
 			continue
+		}
+		if !exit.Known {
+			exit = c.loggedExit(id.PID)
 		}
 		c.forget(id)
 		c.reloaded = c.reloaded || exit.Known && exit.Signal == 0 && exit.Code == 0

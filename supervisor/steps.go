@@ -110,6 +110,7 @@ func (c *cycle) sendUSR2(ctx context.Context) error {
 	if err := c.s.store.SaveRunning(c.rec); err != nil {
 		return err
 	}
+	c.openLogs(c.old.Process)
 	if err := c.old.Signal(unix.SIGUSR2); err != nil {
 		return err
 	}
@@ -231,7 +232,7 @@ func (c *cycle) cameUp() error {
 	if err != nil || len(tree.Successors()) > 0 || len(tree.With(nginx.RoleStarting)) > 0 {
 		return nil
 	}
-	return errors.New("the successor did not come up (the error log says why)")
+	return errors.New(c.explained("the successor did not come up"))
 }
 
 // successorLives returns how the successor ended if it did.
@@ -240,7 +241,7 @@ func (c *cycle) successorLives() error {
 		return nil
 	}
 	exit := c.successor.Exit()
-	return &badSign{fmt.Sprintf("successor %d %v", c.successor.PID, exit), condemns(exit)}
+	return &badSign{c.explained(fmt.Sprintf("successor %d %v", c.successor.PID, exit)), condemns(exit)}
 }
 
 // ready reports whether the successor waits in its cycle and all its workers

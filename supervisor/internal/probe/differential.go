@@ -42,7 +42,7 @@ func (m Mismatch) Upstream() bool {
 // Check asks everything once more and returns what is not as it was, in the
 // order of the expectations. Questions that could not be put are left out.
 func (d *Differential) Check(ctx context.Context) []Mismatch {
-	ctx, cancel := context.WithTimeout(ctx, learnLimit)
+	ctx, cancel := context.WithTimeout(ctx, defaultLimit)
 	defer cancel()
 	answers := make([]Answer, len(d.Expectations))
 	var group errgroup.Group

@@ -40,10 +40,11 @@ func TestExec(t *testing.T) {
 
 // A program that is late goes, and what it has started with it.
 func TestExecTimeout(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "pid")
 	script := "sleep 1000 & echo $! >" + file + "; wait"
-	got := (Target{Exec: []string{"/bin/sh", "-c", script}, Timeout: 300 * time.Millisecond}).Ask(t.Context())
-	if got.Outcome != Timeout || got.Text != "no answer within 300ms" || got.Took > 10*time.Second {
+	got := (Target{Exec: []string{"/bin/sh", "-c", script}, Timeout: 2 * time.Second}).Ask(t.Context())
+	if got.Outcome != Timeout || got.Text != "no answer within 2s" || got.Took > 10*time.Second {
 		t.Errorf("got %+v", got)
 	}
 	data, err := os.ReadFile(file)

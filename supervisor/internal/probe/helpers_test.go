@@ -67,8 +67,9 @@ func answer(text string) func(net.Conn) {
 // closeSilently takes the request and closes, as `return 444` does.
 func closeSilently(conn net.Conn) { readRequest(conn) }
 
-// reset closes with the request unread.
+// reset closes with most of the request unread.
 func reset(conn net.Conn) {
+	_, _ = conn.Read(make([]byte, 1))
 	_ = conn.(*net.TCPConn).SetLinger(0)
 }
 

@@ -26,8 +26,7 @@ func (t Target) connect(ctx context.Context) Answer {
 		return Answer{Outcome: Connected, Text: "connected"}
 	}
 	if t.Preamble {
-		// A failure to write shows when the answer is read: what the server
-		// has sent before is still there then.
+		// What fails to be written shows in what is read.
 		_, _ = io.WriteString(conn, "PROXY UNKNOWN\r\n")
 	}
 	if t.Kind() == "https" {
@@ -59,9 +58,13 @@ func (t Target) get(conn net.Conn) Answer {
 	if err != nil {
 		return unasked(err)
 	}
-	_, _ = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: nginx-hotswap\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+	_, written := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: nginx-hotswap\r\nAccept: */*\r\nConnection: close\r\n\r\n",
 		u.RequestURI(), cmp.Or(t.host(), hostField(u)))
-	return readAnswer(bufio.NewReader(conn))
+	a := readAnswer(bufio.NewReader(conn))
+	if a.Outcome == Closed && written != nil {
+		return failure(written) // it took the reset with it
+	}
+	return a
 }
 
 // host is the site that is meant, empty if only an address is known.

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	learnLimit   = 5 * time.Second // for all of it, and for all of a check
+	defaultLimit = 5 * time.Second // for all questions of a check, too
 	parallel     = 8
 	repeats      = 3
 	defaultNames = 16
@@ -35,6 +35,7 @@ type Learner struct {
 	Names    []string
 	MaxNames int           // default 16
 	Timeout  time.Duration // for one question, default DefaultTimeout
+	Limit    time.Duration // for all of them, default 5 s
 }
 
 // Learn asks each listener for "/", in the protocol that it speaks, and each of
@@ -44,7 +45,7 @@ type Learner struct {
 // A listener that turns out not to speak HTTP is asked no further: what is
 // behind it, a database for instance, may count such visits.
 func (l Learner) Learn(ctx context.Context, listeners []nginx.Listener) *Differential {
-	ctx, cancel := context.WithTimeout(ctx, learnLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(l.Limit, defaultLimit))
 	defer cancel()
 	targets := l.targets(listeners)
 	found := make([]Differential, len(targets))

@@ -95,8 +95,8 @@ func TestNamespaceMainThread(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// With all but one thread at a time asleep in Go, the main one has its
-	// turn too.
+	// Which thread a goroutine gets is the scheduler's choice: in so many
+	// tries the main one has its turn.
 	for deadline := time.Now().Add(200 * time.Millisecond); time.Now().Before(deadline); {
 		if err := n.Do(func() error {
 			if unix.Gettid() == unix.Getpid() {

@@ -1,0 +1,88 @@
+package supervisor
+
+import (
+	"strings"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// logLine is a line of an error log with the time at which we read it.
+type logLine struct {
+	nginx.LogLine
+	read time.Time
+}
+
+// maxLogLines bounds what is remembered of the error logs.
+const maxLogLines = 200
+
+// openLogs follows the error logs of a master from now on. They explain what
+// happens; apart from the master's own lines about the end of its workers,
+// where the kernel does not tell, they decide nothing.
+func (c *cycle) openLogs(p *nginx.Process) {
+	c.readLogs()
+	logs, err := nginx.OpenErrorLog(p)
+	if err != nil {
+		c.s.log.Debug("the error logs cannot be followed", "error", err)
+		return
+	}
+	if c.logs != nil {
+		c.logs.Close()
+	}
+	c.logs = logs
+}
+
+// readLogs takes in what was written since.
+func (c *cycle) readLogs() {
+	if c.logs == nil {
+		return
+	}
+	now := time.Now()
+	for more := true; more; {
+		var lines []nginx.LogLine
+		var err error
+		if lines, more, err = c.logs.Read(); err != nil {
+			c.s.log.Debug("cannot read an error log", "error", err)
+			break
+		}
+		for _, line := range lines {
+			c.lines = append(c.lines, logLine{line, now})
+		}
+	}
+	c.lines = c.lines[max(0, len(c.lines)-maxLogLines):]
+}
+
+// loggedExit is what the successor wrote about the end of a worker.
+func (c *cycle) loggedExit(worker int) nginx.Exit {
+	c.readLogs()
+	for _, line := range c.lines {
+		if child, ok := line.Child(); ok && child.PID == worker && line.PID == c.rec.Successor.PID {
+			return child.Exit
+		}
+	}
+	return nginx.Exit{}
+}
+
+// explained adds to a text what nginx wrote about it.
+func (c *cycle) explained(text string) string {
+	c.readLogs()
+	for _, line := range c.lines {
+		if line.Explains() {
+			return text + ": [" + line.Level + "] " + line.Text
+		}
+	}
+	return text
+}
+
+// exhausted reports whether nginx said just now that it ran out of connections:
+// then it closes new ones unanswered, whatever its version.
+func (c *cycle) exhausted() bool {
+	c.readLogs()
+	const justNow = 3 * time.Second
+	for _, line := range c.lines {
+		if time.Since(line.read) < justNow && strings.Contains(line.Text, "worker_connections are not enough") {
+			return true
+		}
+	}
+	return false
+}
