@@ -36,7 +36,7 @@ type cycle struct {
 	prober  *prober     // nil until the successor soaks
 	logs    *nginx.ErrorLog
 	lines   []logLine // the last ones
-	place   bool        // in the line of those that run two generations
+	place   bool      // in the line of those that run two generations
 
 	usr2At, winchAt, quitAt time.Time
 	soakFrom, keepUntil     time.Time

@@ -38,7 +38,8 @@ func (c *cycle) readLogs() {
 		return
 	}
 	now := time.Now()
-	for more := true; more; {
+	const reads = 16 // a crash loop writes faster than one would care to read
+	for i, more := 0, true; more && i < reads; i++ {
 		var lines []nginx.LogLine
 		var err error
 		if lines, more, err = c.logs.Read(); err != nil {

@@ -235,12 +235,16 @@ func (c *cycle) cameUp() error {
 	return errors.New(c.explained("the successor did not come up"))
 }
 
+// reapLimit is how long a master may take to reap its successor. Until then the
+// kernel does not tell how it ended.
+const reapLimit = 20 * time.Millisecond
+
 // successorLives returns how the successor ended if it did.
 func (c *cycle) successorLives() error {
 	if c.successor.Alive() {
 		return nil
 	}
-	exit := c.successor.Exit()
+	exit := c.successor.ExitWithin(reapLimit)
 	return &badSign{c.explained(fmt.Sprintf("successor %d %v", c.successor.PID, exit)), condemns(exit)}
 }
 

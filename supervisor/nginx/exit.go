@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,4 +50,15 @@ func (p *Process) Exit() Exit {
 		return Exit{Known: true, Signal: status.Signal()}
 	}
 	return Exit{Known: true, Code: status.ExitStatus()}
+}
+
+// ExitWithin asks again for a while if the kernel does not tell at once.
+func (p *Process) ExitWithin(limit time.Duration) Exit {
+	for end := time.Now().Add(limit); ; {
+		exit := p.Exit()
+		if exit.Known || time.Now().After(end) {
+			return exit
+		}
+		time.Sleep(time.Millisecond) // there is no event for the reaping
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -100,11 +101,11 @@ func TestCheckAfterJSON(t *testing.T) {
 		t.Errorf("unchanged: %s", texts(found))
 	}
 	status.Store(500)
-	want := ""
+	var want strings.Builder
 	for _, l := range listeners {
-		want += "http " + l.Address + ": 500 instead of 200\n"
+		want.WriteString("http " + l.Address + ": 500 instead of 200\n")
 	}
-	if diff := cmp.Diff(want, texts(d.Check(t.Context()))+"\n"); diff != "" {
+	if diff := cmp.Diff(want.String(), texts(d.Check(t.Context()))+"\n"); diff != "" {
 		t.Error(diff)
 	}
 }
