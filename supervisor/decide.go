@@ -172,6 +172,7 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	s.publish(func(v *view) { v.phase, v.successor = Idle, nil })
 	s.tried = ""
+	s.Poke() // something may have come meanwhile
 	switch result {
 	case Upgraded:
 		s.detach() // the next look attaches to the successor

@@ -206,7 +206,6 @@ func (s *Supervisor) look(ctx context.Context) {
 		if _, err := s.cycle(ctx, c, OriginWatch); err != nil {
 			s.log.Info(fmt.Sprintf("%s: the cycle is interrupted and will be continued", s.instance.Name), "cause", err)
 		}
-		s.Poke() // something may have come meanwhile
 		return
 	}
 	c.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -109,19 +110,36 @@ func TestAskTCP(t *testing.T) {
 }
 
 func TestAskUnix(t *testing.T) {
-	long := filepath.Join(t.TempDir(), strings.Repeat("directory/../", 12), "s") // more than connect(2) takes
-	for _, name := range []string{filepath.Join(t.TempDir(), "s"), "@nginx-hotswap-probe-test"} {
+	dir := t.TempDir()
+	short := filepath.Join(dir, "s")
+	long := filepath.Join(dir, strings.Repeat("x", 120)) // more than connect(2) takes
+	for _, name := range []string{short, "@nginx-hotswap-probe-test"} {
 		l, err := net.Listen("unix", name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		serveOn(t, l, answer(ok))
+	}
+	if err := os.Link(short, long); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{short, long, "@nginx-hotswap-probe-test"} {
 		if got := (Target{URL: "http://localhost/", Unix: name}).Ask(t.Context()); got.Status != 200 {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if got := (Target{URL: "http://localhost/", Unix: long}).Ask(t.Context()); got.Outcome != Refused {
+	if got := (Target{URL: "http://localhost/", Unix: long + "x"}).Ask(t.Context()); got.Outcome != Refused {
 		t.Errorf("no such socket: %+v", got)
+	}
+}
+
+// A listener on [::] may be there for IPv4 alone, and a named site too.
+func TestAskSecondAddress(t *testing.T) {
+	_, port, _ := net.SplitHostPort(serve(t, answer(ok)))
+	for _, host := range []string{"[::]", "0.0.0.0", "example.org"} {
+		if got := (Target{URL: "http://" + host + ":" + port + "/"}).Ask(t.Context()); got.Status != 200 {
+			t.Errorf("%s: %+v", host, got)
+		}
 	}
 }
 

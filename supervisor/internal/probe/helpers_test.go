@@ -46,9 +46,13 @@ func serveOn(t *testing.T, l net.Listener, handle func(net.Conn)) {
 }
 
 // readRequest returns the request line and the fields, or nothing when the
-// client has gone.
+// client has gone or speaks TLS.
 func readRequest(conn io.Reader) []string {
-	lines := bufio.NewScanner(conn)
+	br := bufio.NewReader(conn)
+	if first, err := br.Peek(1); err != nil || first[0] == 0x16 {
+		return nil
+	}
+	lines := bufio.NewScanner(br)
 	var found []string
 	for lines.Scan() && lines.Text() != "" {
 		found = append(found, lines.Text())

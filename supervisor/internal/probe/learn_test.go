@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,7 +49,7 @@ func proxyProtocol(handle func(net.Conn)) func(net.Conn) {
 
 // http444 closes without an answer, unless the request is malformed.
 func http444(c net.Conn) {
-	if request := readRequest(c); len(request) > 0 && strings.HasPrefix(request[0], "PROXY") {
+	if request := readRequest(c); len(request) == 0 || strings.HasPrefix(request[0], "PROXY") {
 		_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
 	}
 }
@@ -62,7 +63,14 @@ func TestLearn(t *testing.T) {
 	valid, _, _ := certificate(t, soon())
 	expired, _, _ := certificate(t, past())
 	with := func(c tls.Certificate) *tls.Config { return &tls.Config{Certificates: []tls.Certificate{c}} }
-	var count atomic.Int64
+	var count, hellos atomic.Int64
+	everySecond := with(valid)
+	everySecond.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		if hellos.Add(1)%2 == 0 {
+			runtime.Goexit() // closed in the handshake, without an alert
+		}
+		return nil, nil
+	}
 	tests := map[string]struct {
 		handle func(net.Conn)
 		want   string // kind, text and preamble; empty: left out
@@ -82,11 +90,12 @@ func TestLearn(t *testing.T) {
 		"unsteady": {func(c net.Conn) {
 			answer(fmt.Sprintf("HTTP/1.1 %d x\r\n\r\n", 200+count.Add(1)))(c)
 		}, ""},
-		"silence":      {silence, ""},
-		"banner":       {answer("220 mail\r\n"), ""},
-		"echo":         {func(c net.Conn) { _, _ = io.Copy(c, c) }, ""},
-		"always close": {closeSilently, ""},
-		"always reset": {reset, ""},
+		"unsteady in TLS": {ssl(everySecond, closeSilently, bad400), ""},
+		"silence":         {silence, ""},
+		"banner":          {answer("220 mail\r\n"), ""},
+		"echo":            {func(c net.Conn) { _, _ = io.Copy(c, c) }, ""},
+		"always close":    {closeSilently, ""},
+		"always reset":    {reset, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // apart starts a process in a network namespace of its own.
@@ -80,6 +81,14 @@ func TestNamespace(t *testing.T) {
 		if got := (Target{URL: url}).Ask(t.Context()); got.Outcome != Refused {
 			t.Fatalf("in ours: %+v", got)
 		}
+	}
+	d := Learner{In: n}.Learn(t.Context(), []nginx.Listener{{Network: "tcp", Address: l.Addr().String()}})
+	if found := d.Check(t.Context()); len(found) != 0 || len(d.Expectations) != 1 {
+		t.Errorf("learned %+v, then %s", d, texts(found))
+	}
+	d.Expectations[0].Target.In = nil // as if it had been written down
+	if found := d.Check(t.Context()); len(found) != 0 {
+		t.Errorf("in the namespace of Differential.In: %s", texts(found))
 	}
 	script := fmt.Sprintf("[ \"$(readlink /proc/self/ns/net)\" != %q ]", before)
 	if got := (Target{Exec: []string{"/bin/sh", "-c", script}, In: n}).Ask(t.Context()); got.Outcome != exited(0) {

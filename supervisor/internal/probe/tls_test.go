@@ -35,10 +35,11 @@ func TestAskHTTPS(t *testing.T) {
 		"expired":           {over(with(expired), answer(ok)), "", Certificate, 200, "200 with a certificate that expired on "},
 		"not yet":           {over(with(early), answer(ok)), "", Certificate, 200, "200 with a certificate that is not valid before "},
 		"closed in TLS":     {over(with(valid), closeSilently), "", Closed, 0, "closed without an answer"},
+		"expired, closed":   {over(with(expired), closeSilently), "", Closed, 0, "closed without an answer"},
 		"refused":           {over(refusing, answer(ok)), "", NoHandshake, 0, "a refused TLS handshake ("},
 		"wants certificate": {over(demanding, answer(ok)), "", NoHandshake, 0, "a refused TLS handshake ("},
 		"old protocol":      {over(old, answer(ok)), "", Status, 200, "200"},
-		"plain":             {plain400, "", NotTLS, 0, "no TLS"},
+		"plain":             {answer(bad400), "", NotTLS, 0, "no TLS"},
 		"closed":            {func(c net.Conn) { readSome(c) }, "", Closed, 0, "closed without an answer"},
 		"reset":             {reset, "", Reset, 0, "connection reset"},
 		"silence":           {silence, "", Timeout, 0, "no answer within 200ms"},
@@ -54,7 +55,7 @@ func TestAskHTTPS(t *testing.T) {
 			if got.Outcome != test.outcome || got.Status != test.status || !strings.HasPrefix(got.Text, test.text) {
 				t.Errorf("got %+v", got)
 			}
-			if handshake := got.http() || name == "closed in TLS" || name == "wants certificate"; handshake != (got.Leaf != "") {
+			if handshake := got.http() || name == "closed in TLS" || name == "expired, closed" || name == "wants certificate"; handshake != (got.Leaf != "") {
 				t.Errorf("leaf %q", got.Leaf)
 			}
 		})
@@ -63,12 +64,6 @@ func TestAskHTTPS(t *testing.T) {
 
 // readSome takes what arrives first, which on loopback is all of a ClientHello.
 func readSome(c net.Conn) { _, _ = c.Read(make([]byte, 1<<14)) }
-
-// plain400 is what an HTTP server says to TLS.
-func plain400(c net.Conn) {
-	readSome(c)
-	_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n"+strings.Repeat("x", 1000))
-}
 
 func TestAskSNI(t *testing.T) {
 	valid, _, _ := certificate(t, soon(), "example.org")
