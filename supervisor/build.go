@@ -76,13 +76,8 @@ func (b *Builds) Of(ctx context.Context, f *os.File, path string) (Build, error)
 	return build, nil
 }
 
-// hash returns the SHA-256 of a file, which is remembered.
-func (b *Builds) hash(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
+// hash returns the SHA-256 of an open file, which is remembered.
+func (b *Builds) hash(f *os.File) (string, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return "", err

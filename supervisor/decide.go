@@ -29,6 +29,9 @@ func (s *Supervisor) loadAttachment(m *master) error {
 	if err == nil && c != nil {
 		defer c.Close()
 		s.attachment.Baseline = c.build.SHA256
+	}
+	// Who runs a command need not be told of that command.
+	if s.attachment.Baseline != "" && s.oneShot == "" {
 		s.audit().Event(EventPending, m.PID, nil, "%s (%s…) differs from the running %s since before we came; it is left alone until "+
 			"`nginx-hotswap upgrade %s` or until it is replaced", c.path, hash8(c.build.SHA256), m.build.Short(), s.instance.Name)
 	}

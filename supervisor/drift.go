@@ -2,53 +2,27 @@ package supervisor
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
-
-// maxDriftFiles bounds how many files of the configuration are looked at.
-const maxDriftFiles = 10000
 
 // drift names a file of the configuration that was changed after the master
 // loaded it, or returns "". USR2 loads what is on disk, so what goes wrong
 // under drift may be the configuration's fault and not the build's.
 //
 // The last load is when the oldest worker was started: a reload replaces all.
-// Files that are included from outside the directory of nginx.conf are not
-// looked at.
 func (m *master) drift() string {
 	loaded, ok := m.loadedAt()
 	if !ok {
 		return ""
 	}
-	trail, err := m.root.Walk(m.files.Config)
-	if err != nil {
-		return ""
+	for _, path := range m.files.Included(m.root) {
+		if info, err := m.root.Stat(path); err == nil && info.ModTime().After(loaded) {
+			return path
+		}
 	}
-	dir := filepath.Dir(trail[len(trail)-1].Path)
-	changed, seen := "", 0
-	_ = m.root.Directory(dir, func(host string) error {
-		return filepath.WalkDir(host+"/", func(path string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() {
-				return nil // what cannot be read is no evidence
-			}
-			if seen++; seen > maxDriftFiles {
-				return fs.SkipAll
-			}
-			info, err := os.Stat(path)
-			if err == nil && info.ModTime().After(loaded) {
-				rest, _ := filepath.Rel(host, path)
-				changed = filepath.Join(dir, rest)
-				return fs.SkipAll
-			}
-			return nil
-		})
-	})
-	return changed
+	return ""
 }
 
 // loadedAt is when the master loaded its configuration, to a second.

@@ -13,6 +13,10 @@ type logLine struct {
 	read time.Time
 }
 
+// notEnough is what nginx writes when it runs out of connections
+// (ngx_get_connection). It is the configuration's fault.
+const notEnough = "worker_connections are not enough"
+
 // maxLogLines bounds what is remembered of the error logs.
 const maxLogLines = 200
 
@@ -36,6 +40,10 @@ func (c *cycle) openLogs(p *nginx.Process) {
 func (c *cycle) readLogs() {
 	if c.logs == nil {
 		return
+	}
+	// After USR1 and HUP the master writes to other files.
+	if err := c.logs.Reopen(); err != nil {
+		c.s.log.Debug("cannot look for new error logs", "error", err)
 	}
 	now := time.Now()
 	const reads = 16 // a crash loop writes faster than one would care to read
@@ -68,7 +76,7 @@ func (c *cycle) loggedExit(worker int) nginx.Exit {
 func (c *cycle) explained(text string) string {
 	c.readLogs()
 	for _, line := range c.lines {
-		if line.Explains() {
+		if line.Explains() && !strings.Contains(line.Text, notEnough) {
 			return text + ": [" + line.Level + "] " + line.Text
 		}
 	}
@@ -81,7 +89,7 @@ func (c *cycle) exhausted() bool {
 	c.readLogs()
 	const justNow = 3 * time.Second
 	for _, line := range c.lines {
-		if time.Since(line.read) < justNow && strings.Contains(line.Text, "worker_connections are not enough") {
+		if time.Since(line.read) < justNow && strings.Contains(line.Text, notEnough) {
 			return true
 		}
 	}

@@ -194,6 +194,7 @@ func inBackground(t *testing.T, s *supervisor.Supervisor) (stop func()) {
 // An upgrade during which everything happens that looks like trouble and is
 // none ends as an upgrade.
 func TestOrdinaryLife(t *testing.T) {
+	t.Parallel()
 	o := startOrdinary(t)
 	c := supervisor.Defaults()
 	c.Upgrade.SoakSec = 20 * time.Second

@@ -60,12 +60,16 @@ func (c *cycle) learn(ctx context.Context) {
 		return
 	}
 	defer in.Close()
-	learner := probe.Learner{In: in, Root: fmt.Sprintf("/proc/%d/root", c.old.PID)}
+	learner := probe.Learner{In: in, Root: fmt.Sprintf("/proc/%d/root", c.old.PID),
+		Names: c.old.files.ServerNames(c.old.root, maxNames)}
 	c.rec.Expected = learner.Learn(ctx, c.rec.Old.Listeners)
 	for _, why := range c.rec.Expected.LeftOut {
 		c.s.log.Debug("not compared: " + why)
 	}
 }
+
+// maxNames bounds the server names that are asked for at each listener.
+const maxNames = 16
 
 // startProbes begins to ask, as soon as only the successor can answer.
 func (c *cycle) startProbes() {

@@ -52,7 +52,8 @@ type runner struct {
 	// wait returns when something happened or the channel fires; its error
 	// ends the procedure.
 	wait func(ctx context.Context, poll <-chan time.Time) error
-	// at is told the points of a step at which a test may end the process.
+	// at, if set, is told the points of a step at which a test may end the
+	// process.
 	at func(phase Phase, point string)
 }
 
@@ -91,7 +92,11 @@ func (r runner) step(ctx context.Context, s step) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, s.limit, late)
 		defer cancel()
 	}
-	r.at(s.phase, beforeAct)
+	at := r.at
+	if at == nil {
+		at = func(Phase, string) {}
+	}
+	at(s.phase, beforeAct)
 	met, err := s.met(ctx)
 	if err != nil {
 		return err
@@ -102,12 +107,12 @@ func (r runner) step(ctx context.Context, s step) error {
 				return err
 			}
 		}
-		r.at(s.phase, afterAct)
+		at(s.phase, afterAct)
 		if err := r.await(ctx, s.polls, s.met); err != nil {
 			return err
 		}
 	}
-	r.at(s.phase, afterCondition)
+	at(s.phase, afterCondition)
 	return nil
 }
 

@@ -167,6 +167,7 @@ func (s *Supervisor) serveUpgrade(ctx context.Context, r request) {
 		return
 	}
 	s.waiting = append(s.waiting, r)
+	s.publish(func(v *view) { v.pending = "" })
 	// The answers are given by the cycle; an interruption too.
 	_, _ = s.cycle(ctx, c, r.Origin)
 }

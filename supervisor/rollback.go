@@ -32,12 +32,14 @@ func (c *cycle) oldServes(context.Context) (bool, error) {
 }
 
 // oldWorkers counts old's accepting workers: those that were started since USR2
-// and those that were there before.
+// and those that were there before. One of the latter whose title cannot be
+// read is just writing another one: it is on its way out, but not out.
 func (c *cycle) oldWorkers(tree nginx.Tree) (fresh, known int) {
-	for _, w := range tree.With(nginx.RoleWorker) {
-		if slices.Contains(c.rec.Old.Workers, w.ID) {
+	for _, w := range tree.With(nginx.RoleWorker, nginx.RoleStarting) {
+		switch {
+		case slices.Contains(c.rec.Old.Workers, w.ID):
 			known++
-		} else {
+		case w.Role == nginx.RoleWorker:
 			fresh++
 		}
 	}

@@ -146,11 +146,12 @@ func (s *Supervisor) Peek(ctx context.Context) Status {
 
 // WatchPath is where the binary of the instance can be watched: its path, or
 // where that leads elsewhere for us than for the master, the path below the
-// master's root. It is empty while there is no master.
+// master's root. While there is no master it is the pid file in which one would
+// appear; for a unit it is empty then, for systemd tells.
 func (s *Supervisor) WatchPath() string {
 	v := s.snapshot()
 	if v.main == nil {
-		return ""
+		return s.instance.PIDFile
 	}
 	below := fmt.Sprintf("/proc/%d/root%s", v.main.PID, v.path)
 	ours, err := os.Stat(filepath.Dir(v.path))

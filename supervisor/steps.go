@@ -71,19 +71,27 @@ func (s *Supervisor) keepFiles(m *master, b *KeptBuild) error {
 		return fmt.Errorf("cannot see what master %d has mapped: %w", m.PID, err)
 	}
 	for _, f := range mapped {
-		sha, err := s.builds.hash(f.Source())
+		kept, err := s.keepFile(*b, f)
 		if err != nil {
-			return fmt.Errorf("cannot read the mapped %s: %w", f.Path, err)
-		}
-		kept := KeptFile{Path: f.Path, SHA256: sha, Module: f.Module()}
-		if kept.Module {
-			if err := s.vault().KeepModule(*b, kept, f.Source()); err != nil {
-				return err
-			}
+			return fmt.Errorf("cannot keep the mapped %s: %w", f.Path, err)
 		}
 		b.Files = append(b.Files, kept)
 	}
 	return nil
+}
+
+func (s *Supervisor) keepFile(b KeptBuild, f nginx.Mapped) (KeptFile, error) {
+	file, err := f.Open()
+	if err != nil {
+		return KeptFile{}, err
+	}
+	defer file.Close()
+	sha, err := s.builds.hash(file)
+	kept := KeptFile{Path: f.Path, SHA256: sha, Module: f.Module()}
+	if err != nil || !kept.Module {
+		return kept, err
+	}
+	return kept, s.vault().KeepModule(b, kept, fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
 }
 
 // sendUSR2 is the act of Starting. What old has now is written down first: it

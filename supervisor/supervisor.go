@@ -40,6 +40,7 @@ type Supervisor struct {
 	tried       string    // the candidate that was refused last, with the state of its inputs
 	lockedSince time.Time // a package transaction is waited for
 	again       <-chan time.Time
+	backoff     time.Duration // before a master is looked for again
 
 	mu   sync.Mutex
 	view view
@@ -176,6 +177,7 @@ const (
 	pauseLock   = 250 * time.Millisecond // for the end of a package transaction
 	pauseWriter = time.Second            // for the end of a writer
 	pauseUnit   = time.Second            // for the end of a job on the unit
+	pauseAttach = time.Minute            // for a master to come, at the most
 )
 
 // look compares what runs with what is on disk and decides.
@@ -241,13 +243,18 @@ func (s *Supervisor) moved(ctx context.Context) (bool, error) {
 // attached takes a master into our care.
 func (s *Supervisor) attached(m *master) error {
 	s.current = m
-	s.adopted(m)
-	s.onAttach()
+	s.backoff = 0
+	if m.unit != nil {
+		s.unitName = m.unit.Name()
+	}
 	s.audit().Event(EventAttached, m.PID, nil, "attached to %s, nginx %s, binary %s", m.name(), m.build.Short(), m.binary)
 	if err := s.loadAttachment(m); err != nil {
 		return err
 	}
+	// Only now: what lands on disk after we are seen is no baseline any more.
+	s.adopted(m)
 	s.publish(func(v *view) { v.held = s.attachment.Held })
+	s.onAttach()
 	if err := s.keepRunning(m); err != nil {
 		s.log.Warn(fmt.Sprintf("%s: cannot keep the running build", s.instance.Name), "error", err)
 	}
@@ -293,11 +300,18 @@ func (s *Supervisor) detach() {
 	s.current.Close()
 	s.current = nil
 	s.publish(func(v *view) { v.main, v.successor = nil, nil })
+	s.onAttach()
 }
 
 // notAttached says once why there is nothing to look after.
 func (s *Supervisor) notAttached(err error) {
 	text := err.Error()
+	if s.instance.Unit == "" || !errors.Is(err, ErrNotRunning) {
+		// Nobody tells when a master comes that is known by its pid file, or
+		// when one is past its start.
+		s.backoff = min(max(2*s.backoff, pauseLock), pauseAttach)
+		s.retryIn(s.backoff)
+	}
 	if s.snapshot().problem == text {
 		return
 	}

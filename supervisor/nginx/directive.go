@@ -1,36 +1,55 @@
 package nginx
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
+
+// maxWords bounds what is kept of one directive; a server_name may be long.
+const maxWords = 1024
+
+// directives goes through the directives of a configuration file that end with
+// a semicolon, with the depth of the block that they stand in. Words are cut as
+// ngx_conf_read_token does. Blocks of Lua follow other rules: one with an
+// unbalanced brace in a string may hide a directive that comes after it.
+func directives(source string) iter.Seq2[int, []string] {
+	return func(yield func(int, []string) bool) {
+		var words []string
+		depth := 0
+		for {
+			var t token
+			if t, source = nextToken(source); t.kind == 0 {
+				return
+			}
+			switch t.kind {
+			case word:
+				if len(words) < maxWords {
+					words = append(words, t.text)
+				}
+				continue
+			case ';':
+				if len(words) > 0 && !yield(depth, words) {
+					return
+				}
+			case '{':
+				depth++
+			case '}':
+				depth = max(0, depth-1)
+			}
+			words = nil
+		}
+	}
+}
 
 // findPID returns the argument of the `pid` directive of the main context, or
-// "". Words are cut as ngx_conf_read_token does. Blocks of Lua follow other
-// rules: one with an unbalanced brace in a string may hide a directive that
-// comes after it.
+// "".
 func findPID(source string) string {
-	var words []string
-	depth := 0
-	for {
-		var t token
-		if t, source = nextToken(source); t.kind == 0 {
-			return ""
+	for depth, words := range directives(source) {
+		if depth == 0 && len(words) == 2 && words[0] == "pid" {
+			return words[1]
 		}
-		switch t.kind {
-		case word:
-			if len(words) < 3 {
-				words = append(words, t.text)
-			}
-			continue
-		case ';':
-			if depth == 0 && len(words) == 2 && words[0] == "pid" {
-				return words[1]
-			}
-		case '{':
-			depth++
-		case '}':
-			depth = max(0, depth-1)
-		}
-		words = nil
 	}
+	return ""
 }
 
 // token is a word or, by its kind, one of ; { } or the end of the text (0).

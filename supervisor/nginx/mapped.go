@@ -3,9 +3,12 @@ package nginx
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Mapped is a file that a process has mapped executable: its binary's modules
@@ -14,11 +17,29 @@ type Mapped struct {
 	Path    string // as the process saw it when it mapped it
 	Deleted bool   // it has been replaced or removed since
 	source  string // where its contents can be read all the same
+	direct  string // where they can be read while it is in place
+	device  uint64
+	inode   uint64
 }
 
-// Source leads to the contents that are mapped, also when the file is gone
-// (/proc/PID/map_files). It needs the right to trace the process.
-func (m Mapped) Source() string { return m.source }
+// Open opens the contents that are mapped, also when the file is gone
+// (/proc/PID/map_files). That needs CAP_SYS_ADMIN; without it the file is
+// opened by its name, if it is still the same.
+func (m Mapped) Open() (*os.File, error) {
+	f, err := os.Open(m.source)
+	if !errors.Is(err, os.ErrPermission) {
+		return f, err
+	}
+	if f, err = os.Open(m.direct); err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Ino != m.inode || st.Dev != m.device {
+		f.Close()
+		return nil, fmt.Errorf("%s was replaced, and only CAP_SYS_ADMIN may read what is mapped", m.Path)
+	}
+	return f, nil
+}
 
 // Module reports whether the file is a dynamic module of nginx, as far as its
 // name tells.
@@ -62,7 +83,13 @@ func parseMaps(data []byte, pid int, exe string) []Mapped {
 			continue
 		}
 		seen[path] = true
-		found = append(found, Mapped{Path: path, Deleted: deleted, source: fmt.Sprintf("/proc/%d/map_files/%s", pid, f[0])})
+		m := Mapped{Path: path, Deleted: deleted, source: procPath(pid, "map_files/"+f[0]), direct: procPath(pid, "root") + path}
+		var major, minor uint32
+		if _, err := fmt.Sscanf(f[3]+" "+f[4], "%x:%x %d", &major, &minor, &m.inode); err != nil {
+			continue
+		}
+		m.device = unix.Mkdev(major, minor)
+		found = append(found, m)
 	}
 	return found
 }

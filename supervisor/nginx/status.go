@@ -13,6 +13,7 @@ import (
 type Signals struct {
 	Pending uint64 // SigPnd and ShdPnd: sent, not yet delivered
 	Blocked uint64 // SigBlk
+	Sleeps  bool   // State is S
 }
 
 // Has reports whether a set contains a signal.
@@ -22,7 +23,9 @@ func Has(set uint64, sig unix.Signal) bool { return set&(1<<(uint(sig)-1)) != 0 
 // to do. nginx blocks its signals except while it waits
 // (ngx_master_process_cycle), and a successor inherits the blocked set and
 // keeps it until its own cycle begins.
-func (s Signals) Waiting() bool { return s.Blocked == 0 && s.Pending == 0 }
+// While the kernel hands over a signal both sets may be empty for an instant,
+// but then the process runs.
+func (s Signals) Waiting() bool { return s.Sleeps && s.Blocked == 0 && s.Pending == 0 }
 
 // ReadSignals reads the signal sets of a process.
 func ReadSignals(pid int) (Signals, error) {
@@ -41,6 +44,9 @@ func ParseSignals(status []byte) (Signals, error) {
 		key, value, _ := strings.Cut(line, ":")
 		var set *uint64
 		switch key {
+		case "State":
+			s.Sleeps = strings.HasPrefix(strings.TrimSpace(value), "S")
+			continue
 		case "SigPnd", "ShdPnd":
 			set = &s.Pending
 		case "SigBlk":

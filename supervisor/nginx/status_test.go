@@ -20,7 +20,7 @@ func TestParseSignals(t *testing.T) {
 		"both kinds of pending": {
 			strings.Replace(statusText, "SigPnd:\t0000000000000000", "SigPnd:\t0000000000000001", 1),
 			Signals{Pending: 0x4001, Blocked: 0x18016a07}},
-		"all bits": {"SigPnd: ffffffffffffffff\nShdPnd: 0\nSigBlk: FFFFFFFFFFFFFFFF", Signals{1<<64 - 1, 1<<64 - 1}},
+		"all bits": {"SigPnd: ffffffffffffffff\nShdPnd: 0\nSigBlk: FFFFFFFFFFFFFFFF", Signals{Pending: 1<<64 - 1, Blocked: 1<<64 - 1}},
 		// A process in thousands of groups has a line longer than 64 KiB.
 		"a very long line": {"Groups:\t" + strings.Repeat("4294967294 ", 65536) + "\n" + statusText, Signals{Pending: 0x4000, Blocked: 0x18016a07}},
 		// The kernel escapes a newline in the name, so a name is no line.
@@ -67,7 +67,7 @@ func TestSignals(t *testing.T) {
 	for _, test := range []struct {
 		signals Signals
 		want    bool
-	}{{Signals{}, true}, {Signals{Blocked: blocked}, false}, {Signals{Pending: 1}, false}} {
+	}{{Signals{Sleeps: true}, true}, {Signals{}, false}, {Signals{Sleeps: true, Blocked: blocked}, false}, {Signals{Sleeps: true, Pending: 1}, false}} {
 		if got := test.signals.Waiting(); got != test.want {
 			t.Errorf("%+v: got %v", test.signals, got)
 		}
