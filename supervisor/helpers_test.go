@@ -207,8 +207,19 @@ func lightTraffic(t *testing.T, n *nginxtest.Nginx) (stop func()) {
 	return stop
 }
 
-// processes is a master with its workers, to see whether they are the same
-// later.
+// start runs an nginx and waits until it is past its start-up.
+func start(t *testing.T, site traffic.Site) *nginxtest.Nginx {
+	t.Helper()
+	n := nginxtest.Start(t, site)
+	processes(t, n.Master)
+	return n
+}
+
+// siteWorkers is how many workers a site has that does not say.
+const siteWorkers = 2
+
+// processes is a master with all its workers, past their initialisation, to
+// see whether they are the same later.
 func processes(t *testing.T, master int) nginx.Tree {
 	t.Helper()
 	p, err := nginx.Open(master)
@@ -221,7 +232,7 @@ func processes(t *testing.T, master int) nginx.Tree {
 		if tree, err = nginx.ReadTree(p.ID); err != nil {
 			t.Fatal(err)
 		}
-		return len(tree.With(nginx.RoleWorker)) > 0 && len(tree.With(nginx.RoleStarting)) == 0
+		return nginx.IsMaster(master) && len(tree.With(nginx.RoleWorker)) == siteWorkers
 	})
 	return tree
 }

@@ -55,6 +55,14 @@ func (r *running) waitFor(t *testing.T, what string, holds func(supervisor.Statu
 	})
 }
 
+// upToDate waits until it has looked and found nothing to do.
+func (r *running) upToDate(t *testing.T) {
+	t.Helper()
+	r.waitFor(t, "it is up to date", func(st supervisor.Status) bool {
+		return st.Phase == supervisor.Idle && st.Running.SHA256 != "" && st.Disk.SHA256 == st.Running.SHA256 && !st.Pending
+	})
+}
+
 // ask asks for an upgrade in the background.
 func (r *running) ask(t *testing.T, q supervisor.Request) <-chan supervisor.Outcome {
 	t.Helper()

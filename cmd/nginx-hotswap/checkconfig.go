@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,10 @@ func newCheckConfig(p *places) *cobra.Command {
 			file := p.config
 			if len(args) > 0 {
 				file = args[0]
+				// Only the default file may be missing.
+				if _, err := os.Stat(file); err != nil {
+					return fmt.Errorf("cannot read the configuration: %w", err)
+				}
 			}
 			_, warnings, err := supervisor.LoadConfig(file)
 			if err != nil {

@@ -24,6 +24,7 @@ func TestBoxTwentyCycles(t *testing.T) {
 // Without PIDFile= only MAINPID= makes systemd follow.
 func TestBoxTwentyCyclesWithoutPIDFile(t *testing.T) {
 	m := boot(t, quickConfig)
+	m.restartable()
 	m.write("/etc/systemd/system/nginx.service.d/no-pid-file.conf", "[Service]\nPIDFile=\n")
 	m.sh("systemctl daemon-reload; systemctl restart nginx")
 	if got := m.property("PIDFile"); got != "" {

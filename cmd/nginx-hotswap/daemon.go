@@ -28,7 +28,7 @@ func newDaemon(p *places) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "daemon",
 		Short: "Watch the binaries and upgrade the masters that run them",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			level := slog.LevelInfo
 			if debug {

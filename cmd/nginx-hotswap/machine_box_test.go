@@ -65,6 +65,14 @@ func (m *machine) site() {
 	m.sh("systemd-run -q --unit=upstream /usr/local/bin/traffic upstream --listen " + upstreamAt)
 }
 
+// restartable removes the unix socket before each start: an nginx that was
+// killed, and any before 1.19.1, leaves it behind and then could not bind.
+func (m *machine) restartable() {
+	m.t.Helper()
+	m.write("/etc/systemd/system/nginx.service.d/site.conf", "[Service]\nExecStartPre=/bin/rm -f /run/site.sock\n")
+	m.sh("systemctl daemon-reload")
+}
+
 func (m *machine) write(path, text string) {
 	m.t.Helper()
 	if err := m.WriteFile(path, []byte(text), 0o644); err != nil {

@@ -90,6 +90,14 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("unknown command %q (see %s --help)", args[0], cmd.CommandPath())}
 }
 
+// noArguments is for commands that take none.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("no argument is taken, not even %q", args[0])}
+	}
+	return nil
+}
+
 // atMostOne is for commands that take an optional instance.
 func atMostOne(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {

@@ -5,18 +5,15 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 )
 
-// flagsVariable has the flags that keep a story's command away from the
-// machine's own files, so that the stories read as a user types.
-const flagsVariable = "NGINX_HOTSWAP_TEST_DIRECTORY"
+// directoryVariable names the directory in which a story's commands have their
+// files instead of the machine's own, so that the stories read as a user types.
+const directoryVariable = "NGINX_HOTSWAP_TEST_DIRECTORY"
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"nginx-hotswap": func() {
-		if dir := os.Getenv(flagsVariable); dir != "" {
+		if dir := os.Getenv(directoryVariable); dir != "" {
 			os.Args = append([]string{os.Args[0], "--config", dir + "/etc/nginx-hotswap.conf",
 				"--runtime-directory", dir + "/run", "--state-directory", dir + "/lib"}, os.Args[1:]...)
 		}
@@ -31,30 +28,28 @@ func TestMain(m *testing.M) {
 //	$NEWER     another build, of version $VERSION2 instead of $VERSION
 //	$PIDFILE   names the master
 //	$CONFIG    its configuration
-//	$LISTEN    where it listens, HOST:PORT
+//	$DIR       all files of nginx are below it
 //
 // Besides testscript's own commands there are those of storyCommands.
 func TestScript(t *testing.T) {
-	nginxtest.Distribution(t) // skips here when there is none
+	distribution(t) // skips here when there is none
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		RequireExplicitExec: false,
-		Setup:               setUpStory,
-		Cmds:                storyCommands,
+		Dir:   "testdata/script",
+		Setup: setUpStory,
+		Cmds:  storyCommands,
 	})
 }
 
 func setUpStory(env *testscript.Env) error {
-	tb := env.T().(testing.TB)
-	n := nginxtest.Prepare(tb, traffic.Site{})
-	newer, version := n.Newer(tb, '9')
-	path := n.Dir + "/nginx-newer"
-	nginxtest.Install(tb, path, newer)
-	env.Values["nginx"] = n
+	n, err := newServer(env.T().(testing.TB))
+	if err != nil {
+		return err
+	}
+	env.Values["server"] = n
 	for name, value := range map[string]string{
-		"NGINX": n.Binary, "NEWER": path, "VERSION": n.Version, "VERSION2": version,
-		"PIDFILE": n.PIDPath(), "CONFIG": n.ConfigPath(), "LISTEN": n.Listen,
-		flagsVariable: env.WorkDir,
+		"NGINX": n.binary, "NEWER": n.newer, "VERSION": n.version, "VERSION2": n.versionOfNewer,
+		"DIR": n.Dir, "PIDFILE": n.PIDPath(), "CONFIG": n.ConfigPath(),
+		directoryVariable: env.WorkDir,
 	} {
 		env.Setenv(name, value)
 	}

@@ -14,7 +14,7 @@ func newReload(p *places) *cobra.Command {
 		Use:    "reload",
 		Short:  "Make the daemon read its configuration, then upgrade what waits",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := bus.Dial(cmd.Context(), p.store.Runtime)
 			if err != nil {

@@ -131,7 +131,11 @@ func printDetails(w io.Writer, s supervisor.Status) {
 			if worker.Draining {
 				state = "drains"
 			}
-			fmt.Fprintf(w, "  %s worker %d %s, %d connections\n", branch, worker.PID, state, worker.Connections)
+			connections := "connections"
+			if worker.Connections == 1 {
+				connections = "connection"
+			}
+			fmt.Fprintf(w, "  %s worker %d %s, %d %s\n", branch, worker.PID, state, worker.Connections, connections)
 		}
 	}
 }
@@ -152,6 +156,8 @@ func pidOrDash(pid int) string {
 
 func diskText(s supervisor.Status) string {
 	switch {
+	case s.MainPID == 0:
+		return "-"
 	case s.Running.SHA256 == "" || s.Disk.SHA256 == "":
 		return "?"
 	case s.Disk.SHA256 == s.Running.SHA256:
@@ -177,7 +183,7 @@ func lastText(last *supervisor.LastStatus, now time.Time) string {
 }
 
 func agoText(d time.Duration) string {
-	switch {
+	switch d = max(d, 0); { // the clock may have been set back
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
 	case d < time.Hour:

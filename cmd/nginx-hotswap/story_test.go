@@ -9,11 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"testing"
-
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 )
 
 // untilLimit is for a slow machine; the stories wait for tenths of a second.
@@ -21,7 +17,7 @@ const untilLimit = 60 * time.Second
 
 // storyCommands are the commands of the stories:
 //
-//	serve                      start nginx and wait until it serves
+//	serve                      start nginx
 //	exits STATUS COMMAND...    run a command that ends with this status
 //	until PATTERN COMMAND...   repeat a command until its output matches
 //	expand FILE...             replace $VARIABLES in files
@@ -35,12 +31,11 @@ var storyCommands = map[string]func(ts *testscript.TestScript, neg bool, args []
 }
 
 func serve(ts *testscript.TestScript, neg bool, args []string) {
-	tb, ok := ts.Value("testing").(testing.TB)
-	n, known := ts.Value("nginx").(*nginxtest.Nginx)
-	if neg || len(args) > 0 || !ok || !known {
+	s, ok := ts.Value("server").(*server)
+	if neg || len(args) > 0 || !ok {
 		ts.Fatalf("usage: serve")
 	}
-	n.Run(tb)
+	ts.Check(s.start())
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {
@@ -68,15 +63,15 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pattern, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
-	var last string
+	var last []byte
 	for deadline := time.Now().Add(untilLimit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		// Until its time has come the command may fail, too. Exec would fill
-		// the log with every try.
+		// It may fail until its time has come. ts.Exec would write every try
+		// into the log.
 		cmd := exec.Command(args[1], args[2:]...)
-		cmd.Path, cmd.Err = lookUp(ts, args[1])
-		cmd.Env, cmd.Dir = storyEnvironment(ts), ts.Getenv("WORK")
-		out, _ := cmd.CombinedOutput()
-		if last = string(out); pattern.MatchString(last) {
+		cmd.Dir = ts.Getenv("WORK")
+		cmd.Env = append(os.Environ(), directoryVariable+"="+ts.Getenv(directoryVariable))
+		last, _ = cmd.CombinedOutput()
+		if pattern.Match(last) {
 			return
 		}
 	}

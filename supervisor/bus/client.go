@@ -128,7 +128,11 @@ func statusOf(all map[string]dbus.Variant) (supervisor.Status, error) {
 		"Name": &s.Name, "Unit": &s.Unit, "MainPID": &main, "Phase": &phase, "Running": &running, "Disk": &disk,
 		"Pending": &s.Pending, "Held": &s.Held, "Reason": &s.Reason, "Masters": &masters, "Last": &last,
 	} {
-		if err := all[name].Store(to); err != nil {
+		v, ok := all[name]
+		if !ok {
+			return s, fmt.Errorf("the daemon speaks another version: it has no property %s", name)
+		}
+		if err := v.Store(to); err != nil {
 			return s, fmt.Errorf("the daemon speaks another version: property %s: %w", name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,15 +47,22 @@ func accept(conn net.Conn) error {
 	}
 	guid := make([]byte, 16)
 	rand.Read(guid)
+	agreed := false
 	for range 10 {
 		line, err := readLine(conn)
 		if err != nil {
 			return err
 		}
 		if line == "BEGIN" {
+			if !agreed {
+				return errors.New("BEGIN before AUTH")
+			}
 			return conn.SetDeadline(time.Time{})
 		}
-		if _, err := fmt.Fprintf(conn, "%s\r\n", reply(line, hex.EncodeToString(guid))); err != nil {
+		answer := reply(line, hex.EncodeToString(guid))
+		// What cannot be had, such as NEGOTIATE_UNIX_FD, takes nothing back.
+		agreed = strings.HasPrefix(answer, "OK ") || agreed && answer == "ERROR"
+		if _, err := fmt.Fprintf(conn, "%s\r\n", answer); err != nil {
 			return err
 		}
 	}

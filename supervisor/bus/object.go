@@ -245,3 +245,10 @@ var instanceNode = &introspect.Node{
 		},
 	}},
 }
+
+// They are made once: NewIntrospectable writes to the node that it is given,
+// and connections are served at the same time.
+var (
+	managerIntrospection  = introspect.NewIntrospectable(managerNode)
+	instanceIntrospection = introspect.NewIntrospectable(instanceNode)
+)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/godbus/dbus/v5"
-	"github.com/godbus/dbus/v5/introspect"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
@@ -97,13 +96,13 @@ func (s *Server) export(ctx context.Context, peer *dbus.Conn) error {
 	manager := &manager{s.Instances, s.Reload}
 	err := errors.Join(
 		peer.Export(manager, ManagerPath, ManagerInterface),
-		peer.Export(introspect.NewIntrospectable(managerNode), ManagerPath, "org.freedesktop.DBus.Introspectable"))
+		peer.Export(managerIntrospection, ManagerPath, "org.freedesktop.DBus.Introspectable"))
 	for _, instance := range s.Instances() {
 		path := InstancePath(instance.Name())
 		err = errors.Join(err,
 			peer.Export(&object{ctx, instance}, path, InstanceInterface),
 			peer.Export(&properties{instance}, path, "org.freedesktop.DBus.Properties"),
-			peer.Export(introspect.NewIntrospectable(instanceNode), path, "org.freedesktop.DBus.Introspectable"))
+			peer.Export(instanceIntrospection, path, "org.freedesktop.DBus.Introspectable"))
 	}
 	return err
 }

@@ -68,7 +68,7 @@ func ParseTitle(cmdline []byte) Title {
 		}
 		t := Title{Role: r.role, Program: program, Rest: strings.TrimPrefix(rest, " ")}
 		switch {
-		case t.Role == RoleWorker && strings.HasPrefix(t.Rest, "is"):
+		case t.Role == RoleWorker && strings.HasPrefix(t.Rest, "i"):
 			// " is shutting down", perhaps cut off (see ErrArgvLost). What
 			// Angie adds to a worker's title is "#" and a number.
 			t.Role = RoleDraining

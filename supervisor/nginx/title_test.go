@@ -19,6 +19,7 @@ func TestParseTitle(t *testing.T) {
 		{"nginx: worker process\x00\x00\x00\x00\x00\x00", Title{RoleWorker, "nginx", ""}},
 		{"nginx: worker process is shutting down\x00\x00", Title{RoleDraining, "nginx", "is shutting down"}},
 		{"nginx: worker process is shutt\x00", Title{RoleDraining, "nginx", "is shutt"}}, // cut off
+		{"nginx: worker process i\x00", Title{RoleDraining, "nginx", "i"}},
 		{"nginx: cache manager process\x00", Title{RoleCacheManager, "nginx", ""}},
 		{"nginx: cache loader process\x00", Title{RoleCacheLoader, "nginx", ""}},
 		{"nginx: privileged agent process\x00", Title{RoleAgent, "nginx", ""}},

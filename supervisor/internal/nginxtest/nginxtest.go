@@ -112,6 +112,22 @@ func (n *Nginx) Run(tb testing.TB) {
 		return err == nil
 	})
 	n.Master = n.PID(tb)
+	// The sockets listen, and the pid file is there, before the master waits
+	// for signals: one that comes in between is noticed only with the next.
+	Eventually(tb, "nginx has workers", func() bool {
+		p, err := nginx.Open(n.Master)
+		if err != nil {
+			return false
+		}
+		defer p.Close()
+		return Serves(p.ID)
+	})
+}
+
+// Serves reports whether a master has workers and all of them accept.
+func Serves(master nginx.ID) bool {
+	tree, err := nginx.ReadTree(master)
+	return err == nil && len(tree.With(nginx.RoleWorker)) > 0 && len(tree.With(nginx.RoleStarting)) == 0
 }
 
 // PID reads the pid file.

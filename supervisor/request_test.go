@@ -1,0 +1,125 @@
+package supervisor_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
+)
+
+func TestRequestsJoinTheCycle(t *testing.T) {
+	n := start(t, traffic.Site{})
+	c := quick()
+	c.Upgrade.SoakSec = time.Second
+	r := run(t, n, newStore(t), c)
+	r.upToDate(t)
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	answers := []<-chan supervisor.Outcome{r.ask(t, request(supervisor.WaitDone)), r.ask(t, request(supervisor.WaitDone)), r.ask(t, request(supervisor.WaitVerdict))}
+	cycle := ""
+	for _, answer := range answers {
+		out := <-answer
+		if out.Code != supervisor.ExitOK || out.Result != supervisor.Upgraded || out.Cycle == "" || cycle != "" && out.Cycle != cycle {
+			t.Errorf("got %+v, others were of cycle %q", out, cycle)
+		}
+		cycle = out.Cycle
+	}
+	if got := history(t, r.store); len(got) != 1 || got[0].ID != cycle {
+		t.Errorf("records: %+v", got)
+	}
+}
+
+// TestVerdictBeforeDone asks for both answers, and looks at the status between
+// them, when two masters are there.
+func TestVerdictBeforeDone(t *testing.T) {
+	n := start(t, traffic.Site{})
+	old := processes(t, n.Master)
+	c := quick()
+	c.Upgrade.KeepOldSec = 1500 * time.Millisecond
+	r := run(t, n, newStore(t), c)
+	r.upToDate(t)
+	data, version := n.Newer(t, '9')
+	nginxtest.Install(t, n.Binary, data)
+	done := r.ask(t, request(supervisor.WaitDone))
+	verdict := <-r.ask(t, request(supervisor.WaitVerdict))
+	if verdict.Code != supervisor.ExitOK || verdict.Result != supervisor.Upgraded {
+		t.Errorf("the verdict is %+v", verdict)
+	}
+	select {
+	case out := <-done:
+		t.Fatalf("done together with the verdict: %+v", out)
+	default:
+	}
+	if got := history(t, r.store); len(got) != 0 {
+		t.Errorf("finished already: %+v", got)
+	}
+	r.waitFor(t, "it drains", func(st supervisor.Status) bool { return st.Phase == supervisor.Draining })
+	st := r.Status()
+	if len(st.Masters) != 2 || st.Masters[0].Role != "old" || st.Masters[0].PID != n.Master || st.Masters[0].Version != n.Version ||
+		st.Masters[1].Role != "successor" || st.Masters[1].PID != n.PID(t) || st.Masters[1].Version != version ||
+		len(st.Masters[1].Workers) != len(old.Children) {
+		t.Errorf("masters while draining: %+v", st.Masters)
+	}
+	// Whoever asks now is told what is known already.
+	if out := <-r.ask(t, request(supervisor.WaitVerdict)); out.Code != supervisor.ExitOK || out.Cycle != verdict.Cycle {
+		t.Errorf("after the verdict: %+v", out)
+	}
+	if out := <-done; out.Code != supervisor.ExitOK || out.Result != supervisor.Upgraded || out.Cycle != verdict.Cycle {
+		t.Errorf("done is %+v", out)
+	}
+	r.upToDate(t)
+	st = r.Status()
+	if len(st.Masters) != 1 || st.Masters[0].Role != "main" || st.MainPID != n.PID(t) || st.Running.Version != version || st.Last == nil || st.Last.ID != verdict.Cycle {
+		t.Errorf("afterwards: %+v", st)
+	}
+}
+
+func TestDryRunChangesNothing(t *testing.T) {
+	n := start(t, traffic.Site{})
+	before := processes(t, n.Master)
+	c := quick()
+	c.Automatic = false
+	r := run(t, n, newStore(t), c)
+	r.upToDate(t)
+	log := size(t, n.ErrorLogPath())
+	dry := request(supervisor.WaitDone)
+	dry.DryRun = true
+	if out := <-r.ask(t, dry); out.Code != supervisor.ExitOK || !strings.Contains(out.Text, "already current") {
+		t.Errorf("got %+v", out)
+	}
+	data, version := n.Newer(t, '9')
+	nginxtest.Install(t, n.Binary, data)
+	if out := <-r.ask(t, dry); out.Code != supervisor.ExitOK || !strings.Contains(out.Text, "would upgrade "+n.Version) || !strings.Contains(out.Text, version) {
+		t.Errorf("got %+v", out)
+	}
+	nginxtest.Install(t, n.Binary, data[:len(data)/2])
+	if out := <-r.ask(t, dry); out.Code != supervisor.ExitDeferred || !strings.Contains(out.Text, "not complete") {
+		t.Errorf("got %+v", out)
+	}
+	if got := history(t, r.store); len(got) != 0 {
+		t.Errorf("records: %+v", got)
+	}
+	if left, err := r.store.LoadRunning("test"); left != nil || err != nil {
+		t.Errorf("a cycle is left: %+v, %v", left, err)
+	}
+	if diff := cmp.Diff(before, processes(t, n.Master)); diff != "" {
+		t.Errorf("the processes are not the same: %s", diff)
+	}
+	if now := size(t, n.ErrorLogPath()); now != log {
+		t.Errorf("the error log has grown from %d to %d bytes", log, now)
+	}
+}
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
