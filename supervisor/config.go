@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"fmt"
+	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -100,7 +102,7 @@ type setting func(value string) error
 func (c *Config) section(name string) section {
 	if name == "Supervisor" {
 		return section{
-			"Units":                 setWords(&c.Units),
+			"Units":                 setPatterns(&c.Units),
 			"Automatic":             setBool(&c.Automatic),
 			"SettleSec":             setSpan(&c.SettleSec),
 			"PackageLockTimeoutSec": setSpan(&c.PackageLockTimeoutSec),
@@ -116,7 +118,7 @@ func (i *InstanceConfig) section(name string) section {
 	if name == "Instance" {
 		return section{
 			"Name":         setName(&i.Name),
-			"Unit":         setText(&i.Unit),
+			"Unit":         setUnit(&i.Unit),
 			"PIDFile":      setPath(&i.PIDFile),
 			"TrustedOwner": setText(&i.TrustedOwner),
 		}
@@ -218,15 +220,36 @@ func setCount(to *int, least int) setting {
 	}
 }
 
-// setWords appends; an empty value clears the list, as in unit files.
-func setWords(to *[]string) setting {
+// unitName and unitPattern are what systemd.unit(5) allows, for services.
+var (
+	unitName    = regexp.MustCompile(`^[A-Za-z0-9:_.\\-][A-Za-z0-9:_.\\@-]*\.service$`)
+	unitPattern = regexp.MustCompile(`^[A-Za-z0-9:_.\\@*?\[\]-]+$`)
+)
+
+// setPatterns appends; an empty value clears the list, as in unit files.
+func setPatterns(to *[]string) setting {
 	return func(value string) error {
 		words := strings.Fields(value)
 		if len(words) == 0 {
-			*to = nil
+			*to = []string{}
 			return nil
 		}
+		for _, word := range words {
+			if _, err := path.Match(word, ""); err != nil || !unitPattern.MatchString(word) {
+				return fmt.Errorf("not a pattern of unit names: %q", word)
+			}
+		}
 		*to = append(*to, words...)
+		return nil
+	}
+}
+
+func setUnit(to *string) setting {
+	return func(value string) error {
+		if !unitName.MatchString(value) {
+			return fmt.Errorf("not the name of a service unit: %q", value)
+		}
+		*to = value
 		return nil
 	}
 }

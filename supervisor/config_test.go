@@ -47,13 +47,15 @@ func TestLoadConfig(t *testing.T) {
 		"comments":   {files{"hotswap.conf": "# [Supervisor]\n; Automatic=no\n[Supervisor]\n# Automatic=no\n;Automatic=no\n"}, func(*supervisor.Config) {}},
 		"every key": {files{"hotswap.conf": "[Supervisor]\nUnits=a.service\nAutomatic=no\nSettleSec=1s\nPackageLockTimeoutSec=1min\n" +
 			"Concurrency=2\nKeepHistory=3\n[Upgrade]\nTestTimeoutSec=4s\nStartTimeoutSec=5s\nSoakSec=6s\nKeepOldSec=7s\n" +
-			"DrainTimeoutSec=8s\nDismissTimeoutSec=9s\nKeepBuilds=10\n"},
+			"DrainTimeoutSec=8s\nDismissTimeoutSec=9s\nKeepBuilds=10\nConfirm=manual\nConfirmTimeoutSec=11s\n" +
+			"OnBadBinary=leave\n[Probe]\nDifferential=no\n"},
 			func(c *supervisor.Config) {
 				c.Units, c.Automatic, c.SettleSec, c.PackageLockTimeoutSec = []string{"a.service"}, false, time.Second, time.Minute
 				c.Concurrency, c.KeepHistory = 2, 3
 				c.Upgrade = supervisor.UpgradeConfig{TestTimeoutSec: 4 * time.Second, StartTimeoutSec: 5 * time.Second,
 					SoakSec: 6 * time.Second, KeepOldSec: 7 * time.Second, DrainTimeoutSec: 8 * time.Second,
-					DismissTimeoutSec: 9 * time.Second, KeepBuilds: 10}
+					DismissTimeoutSec: 9 * time.Second, KeepBuilds: 10, ConfirmManual: true, ConfirmTimeoutSec: 11 * time.Second,
+					LeaveBadBinary: true, Differential: false}
 			}},
 		"white space and CRLF": {files{"hotswap.conf": "[Supervisor]\r\n  Automatic = no  \r\n\r\n[Upgrade]\r\nSoakSec\t=\t1min 30s\r\n"},
 			func(c *supervisor.Config) { c.Automatic, c.Upgrade.SoakSec = false, 90*time.Second }},
@@ -161,7 +163,7 @@ func TestConfigWarnings(t *testing.T) {
 		"another section's": {files{"hotswap.conf": "[Supervisor]\nSoakSec=1s\n"}, "hotswap.conf", "[Supervisor] SoakSec= is ignored: it belongs to [Upgrade]"},
 		"in a drop-in":      {files{"hotswap.conf.d/a.conf": "[Upgrade]\nSokSec=1s\n"}, "hotswap.conf.d/a.conf", "unknown key"},
 		"in an instance":    {files{"instance.d/a.conf": "[Instance]\nPidFile=/a\n"}, "instance.d/a.conf", "unknown key [Instance] PidFile= is ignored (did you mean PIDFile=?)"},
-		"daemon's key":      {files{"instance.d/a.conf": "[Supervisor]\nAutomatic=no\n"}, "instance.d/a.conf", "unknown section [Supervisor] is ignored"},
+		"daemon's key":      {files{"instance.d/a.conf": "[Supervisor]\nAutomatic=no\n"}, "instance.d/a.conf", "section [Supervisor] is ignored"},
 		"before a section":  {files{"hotswap.conf": "Automatic=no\n[Upgrade]\n"}, "hotswap.conf", "Automatic="},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/coreos/go-systemd/v22/unit"
 )
@@ -62,11 +64,16 @@ func LoadConfig(file string) (Config, []Warning, error) {
 	if err != nil {
 		return Config{}, nil, err
 	}
+	names := make(map[string]string)
 	for _, f := range instances {
 		i, w, err := loadInstance(f, c.Upgrade)
 		if err != nil {
 			return Config{}, nil, err
 		}
+		if other := names[i.Name]; other != "" {
+			return Config{}, nil, fmt.Errorf("%s and %s both describe the instance %q; give one another Name=", other, f, i.Name)
+		}
+		names[i.Name] = f
 		warnings = append(warnings, w...)
 		c.Instances = append(c.Instances, i)
 	}
@@ -93,13 +100,17 @@ func loadInstance(file string, common UpgradeConfig) (InstanceConfig, []Warning,
 	case i.Unit != "" && i.PIDFile != "":
 		return i, nil, fmt.Errorf("%s: Unit= and PIDFile= exclude each other: a unit says itself where its pid file is", file)
 	case i.Unit == "" && i.PIDFile == "":
-		i.Unit = base + ".service"
+		if err := setUnit(&i.Unit)(base + ".service"); err != nil {
+			return i, nil, fmt.Errorf("%s: %w", file, err)
+		}
 	}
 	if i.Name == "" && i.Unit != "" {
 		i.Name = InstanceName(i.Unit)
 	}
 	if i.Name == "" {
-		i.Name = base
+		if err := setName(&i.Name)(base); err != nil {
+			return i, nil, fmt.Errorf("%s: %w; give it one by Name=", file, err)
+		}
 	}
 	return i, warnings, nil
 }
@@ -130,11 +141,13 @@ func readConfig(file string, known sections) ([]Warning, error) {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
 	defer f.Close()
-	parsed, err := unit.DeserializeSections(io.LimitReader(f, maxConfigFile))
+	parsed, warnings, err := parseConfig(f)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %s: %w", file, err)
 	}
-	var warnings []Warning
+	for i := range warnings {
+		warnings[i].File = file
+	}
 	for _, s := range parsed {
 		keys := known(s.Section)
 		if keys == nil {
@@ -147,12 +160,53 @@ func readConfig(file string, known sections) ([]Warning, error) {
 				warnings = append(warnings, Warning{file, unknownKey(s.Section, entry.Name, keys)})
 				continue
 			}
-			if err := assign(strings.TrimSpace(entry.Value)); err != nil {
+			// A line that ends with a backslash goes on in the next.
+			value := strings.TrimSpace(strings.ReplaceAll(entry.Value, "\\\n", " "))
+			if err := assign(value); err != nil {
 				return nil, fmt.Errorf("%s: [%s] %s=: %w", file, s.Section, entry.Name, err)
 			}
 		}
 	}
 	return warnings, nil
+}
+
+// parseConfig reads the sections of a file. What stands before the first
+// section is ignored with a warning.
+func parseConfig(f io.Reader) ([]*unit.UnitSection, []Warning, error) {
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(text) > maxConfigFile:
+		return nil, nil, fmt.Errorf("it is larger than %d bytes", maxConfigFile)
+	case bytes.IndexByte(text, 0) >= 0 || !utf8.Valid(text):
+		return nil, nil, errors.New("it is no text in UTF-8")
+	}
+	sections, err := unit.DeserializeSections(bytes.NewReader(text))
+	if err != nil {
+		return nil, nil, err
+	}
+	var warnings []Warning
+	if line := beforeSection(text); line != "" {
+		warnings = append(warnings, Warning{Text: fmt.Sprintf("%q is ignored: it stands before any section", line)})
+	}
+	return sections, warnings, nil
+}
+
+// beforeSection returns the first line that belongs to no section. The parser
+// passes over such lines in silence.
+func beforeSection(text []byte) string {
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSpace(line)
+		switch {
+		case len(line) == 0 || line[0] == '#' || line[0] == ';':
+			continue
+		case line[0] == '[':
+			return ""
+		}
+		return string(line)
+	}
+	return ""
 }
 
 // sectionNames are all that there are.

@@ -98,9 +98,7 @@ func (s *Supervisor) objection(c *candidate) string {
 		return "it was there before we came"
 	case !s.automatic:
 		return "Automatic=no"
-	case s.refusedBefore(c.build.SHA256, reasonRolledBack):
-		return s.attachment.Refused.Text
-	case s.tried == s.inputs(c):
+	case s.stillRefused(c):
 		return s.attachment.Refused.Text
 	}
 	return s.packageTransaction()
@@ -174,7 +172,6 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 // concluded draws the consequences of a cycle for what comes next.
 func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	s.publish(func(v *view) { v.phase, v.successor = Idle, nil })
-	s.tried = ""
 	s.Poke() // something may have come meanwhile
 	switch result {
 	case Upgraded:
@@ -185,9 +182,9 @@ func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	case RolledBack, Stuck:
 		s.rolledBack(c, inputs)
 	case Rejected:
-		s.tried = inputs
+		s.remember(func(a *Attachment) { a.Refused.Inputs = inputs })
 	case Deferred:
-		s.deferred(c, inputs)
+		s.deferred(inputs)
 	case "": // interrupted
 		s.answer(WaitDone, Outcome{Code: ExitFailure, Text: "interrupted; the next start goes on", Cycle: c.rec.ID})
 	}
@@ -199,25 +196,35 @@ func (s *Supervisor) rolledBack(c *cycle, inputs string) {
 	if c.rec.Condemned {
 		return
 	}
-	reason := "failed"
 	if c.rec.Reason == errAsked.text || c.rec.Reason == errUnconfirmed.text {
-		reason = reasonRolledBack
+		inputs = ""
 	}
-	s.tried = inputs
 	s.remember(func(a *Attachment) {
-		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reason,
+		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reasonRolledBack, Inputs: inputs,
 			Text: fmt.Sprintf("it was tried and rolled back: %s; `nginx-hotswap upgrade` tries it again", c.rec.Reason)}
 	})
 }
 
-func (s *Supervisor) deferred(c *cycle, inputs string) {
-	s.tried = inputs
+func (s *Supervisor) deferred(inputs string) {
 	switch Reason(s.attachment.Refused.Reason) {
 	case ReasonBeingWritten:
-		s.tried = ""
 		s.retryIn(pauseWriter)
 	case ReasonUnitBusy:
-		s.tried = ""
 		s.retryIn(pauseUnit)
+	default:
+		s.remember(func(a *Attachment) { a.Refused.Inputs = inputs })
+		return
 	}
+	s.remember(func(a *Attachment) { a.Refused.Inputs = notYet })
+}
+
+// notYet are inputs that are never the same: it is tried again when the time
+// has come.
+const notYet = "-"
+
+// stillRefused reports whether the candidate was refused, or tried and rolled
+// back, and nothing has changed since that the refusal depended on.
+func (s *Supervisor) stillRefused(c *candidate) bool {
+	r := s.attachment.Refused
+	return r != nil && r.SHA256 == c.build.SHA256 && (r.Inputs == "" || r.Inputs == s.inputs(c))
 }

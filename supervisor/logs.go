@@ -61,11 +61,16 @@ func (c *cycle) readLogs() {
 	c.lines = c.lines[max(0, len(c.lines)-maxLogLines):]
 }
 
-// loggedExit is what the successor wrote about the end of a worker.
+// loggedExit is what the successor wrote about the end of a worker, or for 0
+// what the old master wrote about that of the successor.
 func (c *cycle) loggedExit(worker int) nginx.Exit {
 	c.readLogs()
 	for _, line := range c.lines {
-		if child, ok := line.Child(); ok && child.PID == worker && line.PID == c.rec.Successor.PID {
+		child, ok := line.Child()
+		switch {
+		case !ok:
+		case worker == 0 && line.PID == c.rec.Old.PID && child.Process == "new binary process",
+			worker != 0 && line.PID == c.rec.Successor.PID && child.PID == worker:
 			return child.Exit
 		}
 	}

@@ -25,6 +25,8 @@ type master struct {
 	unit Unit // nil without a unit
 	// unitPIDFile is the unit's PIDFile=, or "".
 	unitPIDFile string
+	// givenPIDFile is the instance's PIDFile=, or "".
+	givenPIDFile string
 
 	argv    []string
 	cwd     string
@@ -129,7 +131,7 @@ func (s *Supervisor) learn(ctx context.Context, p *nginx.Process, unit Unit, sta
 		return nil, &Refusal{Reason: ReasonNotMaster, Text: fmt.Sprintf("pid %d is not an nginx master process", p.PID),
 			Remedy: "it is starting, it runs with `master_process off`, or it is not nginx"}
 	}
-	m := &master{Process: p, unit: unit, unitPIDFile: state.PIDFile}
+	m := &master{Process: p, unit: unit, unitPIDFile: state.PIDFile, givenPIDFile: s.instance.PIDFile}
 	if m.root, err = nginx.OpenRoot(p.PID); err != nil {
 		return nil, err
 	}
@@ -147,9 +149,8 @@ func (s *Supervisor) learnPaths(ctx context.Context, m *master, state systemd.St
 	if m.argv, err = recoverArgv(m.PID, state.ExecStart); err != nil {
 		return err
 	}
-	m.binary = m.argv[0]
-	if !filepath.IsAbs(m.binary) {
-		m.binary = filepath.Join(m.cwd, m.binary)
+	if m.binary, err = m.executes(); err != nil {
+		return err
 	}
 	exe, err := os.Open(nginx.ExePath(m.PID))
 	if err != nil {
@@ -160,9 +161,26 @@ func (s *Supervisor) learnPaths(ctx context.Context, m *master, state systemd.St
 		return err
 	}
 	m.files = nginx.Locate(m.argv, m.build.Version, m.cwd)
-	m.pidFile = m.findPIDFile(s.instance.PIDFile)
+	m.pidFile = m.findPIDFile(m.givenPIDFile)
 	m.since, err = m.Started()
 	return err
+}
+
+// executes is the path that USR2 executes. A bare name is looked for in the
+// working directory and hardly ever found there: such a master is refused, but
+// it is compared with what it was started from.
+func (m *master) executes() (string, error) {
+	switch name := m.argv[0]; {
+	case filepath.IsAbs(name):
+		return name, nil
+	case filepath.Base(name) != name:
+		return filepath.Join(m.cwd, name), nil
+	}
+	exe, err := os.Readlink(nginx.ExePath(m.PID))
+	if err != nil {
+		return "", fmt.Errorf("cannot tell the binary of master %d: %w", m.PID, err)
+	}
+	return strings.TrimSuffix(exe, " (deleted)"), nil
 }
 
 // recoverArgv falls back to the unit's command line where the title was cut

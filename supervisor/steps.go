@@ -240,7 +240,12 @@ func (c *cycle) cameUp() error {
 	if err != nil || len(tree.Successors()) > 0 || len(tree.With(nginx.RoleStarting)) > 0 {
 		return nil
 	}
-	return errors.New(c.explained("the successor did not come up"))
+	exit := c.loggedExit(0)
+	text := "the successor did not come up"
+	if exit.Known {
+		text = fmt.Sprintf("the successor %v at its start", exit)
+	}
+	return &badSign{c.explained(text), condemns(exit) && exit.Signal != 0}
 }
 
 // reapLimit is how long a master may take to reap its successor. Until then the

@@ -46,7 +46,11 @@ func (s Store) vault(instance string) string {
 
 // fileName makes an instance's name safe as the name of a file.
 func fileName(instance string) string {
-	return strings.NewReplacer("/", "-", "\x00", "-").Replace(strings.TrimLeft(instance, "./"))
+	name := strings.NewReplacer("/", "-", "\x00", "-").Replace(strings.TrimLeft(instance, "./"))
+	if name == "" {
+		return "_"
+	}
+	return name
 }
 
 // SaveRunning writes the record of a running cycle.
@@ -213,6 +217,9 @@ type Refused struct {
 	SHA256 string `json:"sha256"`
 	Reason string `json:"reason"`
 	Text   string `json:"text"`
+	// Inputs is what the refusal depended on, see Supervisor.inputs. Empty:
+	// it stands whatever changes.
+	Inputs string `json:"inputs,omitempty"`
 }
 
 // Attachment returns what is remembered, or nil before the first attach.

@@ -37,7 +37,6 @@ type Supervisor struct {
 	current     *master
 	attachment  *Attachment
 	unitName    string
-	tried       string    // the candidate that was refused last, with the state of its inputs
 	lockedSince time.Time // a package transaction is waited for
 	again       <-chan time.Time
 	backoff     time.Duration // before a master is looked for again
@@ -157,7 +156,9 @@ func (s *Supervisor) adopt(c Config) {
 	s.automatic, s.lockTimeout, s.keepHistory = c.Automatic, c.PackageLockTimeoutSec, c.KeepHistory
 	i := c.Instance(s.instance.Name)
 	s.instance.Upgrade, s.instance.TrustedOwner = i.Upgrade, i.TrustedOwner
-	s.tried = ""
+	if s.attachment != nil && s.attachment.Refused != nil && s.attachment.Refused.Inputs != "" {
+		s.remember(func(a *Attachment) { a.Refused = nil }) // other limits, perhaps
+	}
 	s.Poke()
 }
 

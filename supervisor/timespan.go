@@ -11,14 +11,23 @@ import (
 // Infinity is the time span without end.
 const Infinity = time.Duration(math.MaxInt64)
 
+// A year of systemd has 365.25 days, a month is the twelfth of it, to the
+// microsecond.
+const (
+	year  = 365*24*time.Hour + 6*time.Hour
+	month = 30*24*time.Hour + 10*time.Hour + 30*time.Minute
+)
+
 var timeUnits = map[string]time.Duration{
-	"us": time.Microsecond, "usec": time.Microsecond, "µs": time.Microsecond,
+	"us": time.Microsecond, "usec": time.Microsecond, "µs": time.Microsecond, "μs": time.Microsecond,
 	"ms": time.Millisecond, "msec": time.Millisecond,
 	"": time.Second, "s": time.Second, "sec": time.Second, "second": time.Second, "seconds": time.Second,
 	"m": time.Minute, "min": time.Minute, "minute": time.Minute, "minutes": time.Minute,
 	"h": time.Hour, "hr": time.Hour, "hour": time.Hour, "hours": time.Hour,
 	"d": 24 * time.Hour, "day": 24 * time.Hour, "days": 24 * time.Hour,
 	"w": 7 * 24 * time.Hour, "week": 7 * 24 * time.Hour, "weeks": 7 * 24 * time.Hour,
+	"M": month, "month": month, "months": month,
+	"y": year, "year": year, "years": year,
 }
 
 // ParseTimeSpan reads a time span as systemd.time(7) defines it: "10", "2min",
@@ -35,7 +44,7 @@ func ParseTimeSpan(text string) (time.Duration, error) {
 	for rest != "" {
 		number, after := cutFunc(rest, func(r rune) bool { return r >= '0' && r <= '9' || r == '.' })
 		after = strings.TrimLeft(after, " \t")
-		word, after := cutFunc(after, func(r rune) bool { return r >= 'a' && r <= 'z' || r == 'µ' })
+		word, after := cutFunc(after, func(r rune) bool { return r >= 'a' && r <= 'z' || r == 'M' || r == 'µ' || r == 'μ' })
 		unit, known := timeUnits[word]
 		value, err := strconv.ParseFloat(number, 64)
 		if err != nil || !known {
@@ -48,7 +57,7 @@ func ParseTimeSpan(text string) (time.Duration, error) {
 		total += time.Duration(math.Round(span))
 		rest = strings.TrimLeft(after, " \t")
 	}
-	return total, nil
+	return total.Round(time.Microsecond), nil
 }
 
 // cutFunc cuts before the first rune that does not satisfy f.

@@ -74,6 +74,7 @@ func (v Vault) Keep(b KeptBuild, from string) error {
 		return err
 	}
 	if err := copyVerified(filepath.Join(dir, keptBinary), from, b.SHA256); err != nil {
+		os.Remove(dir) // unless there is something in it
 		return fmt.Errorf("cannot keep build %s: %w", b.Version, err)
 	}
 	return writeJSON(filepath.Join(dir, keptInfo), b)

@@ -60,11 +60,20 @@ func (s *Supervisor) preflight(ctx context.Context, m *master, c *candidate, ann
 	return nil
 }
 
+// named refuses a master that was started by a bare name: USR2 would look for
+// that in its working directory and nowhere else.
+func (m *master) named() error {
+	if m.argv[0] == "" || filepath.Base(m.argv[0]) != m.argv[0] {
+		return nil
+	}
+	return &Refusal{ReasonBareName, fmt.Sprintf("%s was started as %q, and USR2 does not search PATH", m.name(), m.argv[0]),
+		"start nginx once by its absolute path"}
+}
+
 // swappable refuses a master that would ignore USR2 or could not carry it out.
 func (m *master) swappable(ctx context.Context) error {
-	if m.argv[0] != "" && filepath.Base(m.argv[0]) == m.argv[0] {
-		return &Refusal{ReasonBareName, fmt.Sprintf("%s was started as %q, and USR2 does not search PATH", m.name(), m.argv[0]),
-			"start nginx once by its absolute path"}
+	if err := m.named(); err != nil {
+		return err
 	}
 	stat, err := nginx.ReadStat(m.PID)
 	if err != nil {
@@ -81,6 +90,11 @@ func (m *master) swappable(ctx context.Context) error {
 	tree, err := nginx.ReadTree(m.ID)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotRunning, err)
+	}
+	if len(tree.With(nginx.RoleWorker)) == 0 || len(tree.With(nginx.RoleStarting)) > 0 {
+		// A signal that comes before the master waits for the first time is
+		// noted and then slept over.
+		return &Refusal{ReasonUnitBusy, fmt.Sprintf("%s is still starting its workers", m.name()), "it is looked at again"}
 	}
 	for _, other := range tree.Successors() {
 		if other.Role == nginx.RoleMaster {
@@ -115,6 +129,7 @@ func (m *master) unitFit(ctx context.Context) error {
 // renames the pid file first, and if that fails the master takes no reload any
 // more (1.0.15 to 1.31.4).
 func (m *master) checkPIDFiles() error {
+	m.pidFile = m.findPIDFile(m.givenPIDFile) // it may have gone since
 	if m.pidFile == "" {
 		path := m.unitPIDFile
 		if path == "" {

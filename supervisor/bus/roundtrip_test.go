@@ -56,23 +56,25 @@ func TestInstancePaths(t *testing.T) {
 func TestUpgrade(t *testing.T) {
 	c := serve(t, nil, "nginx").dial(t)
 	r := supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitVerdict}
-	out, err := c.Upgrade(t.Context(), "nginx", r)
+	out, err := c.Do(t.Context(), "nginx", r)
 	if err != nil || out.Code != supervisor.ExitNotSwappable || !strings.Contains(out.Text, "not running") {
 		t.Errorf("got %+v, %v", out, err)
 	}
 	r.IfRunning = true
-	if out, err = c.Upgrade(t.Context(), "nginx", r); err != nil || out.Code != supervisor.ExitOK {
+	if out, err = c.Do(t.Context(), "nginx", r); err != nil || out.Code != supervisor.ExitOK {
 		t.Errorf("with --if-running: %+v, %v", out, err)
 	}
 }
 
 // TestUpgradeOptions checks that every field of a request arrives.
 func TestUpgradeOptions(t *testing.T) {
-	want := supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitDone, DryRun: true, Force: true, IfRunning: true}
+	want := supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitDone, DryRun: true, Force: true, IfRunning: true, To: "1.2.3"}
+	want.Action = supervisor.ActionRollback // that is the method's
 	complete(t, reflect.ValueOf(want), "Request")
+	want.Action = ""
 	got, err := requestOf(map[string]dbus.Variant{
 		"origin": dbus.MakeVariant("cli"), "wait": dbus.MakeVariant("done"), "dry-run": dbus.MakeVariant(true),
-		"force": dbus.MakeVariant(true), "if-running": dbus.MakeVariant(true),
+		"force": dbus.MakeVariant(true), "if-running": dbus.MakeVariant(true), "to": dbus.MakeVariant("1.2.3"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +116,7 @@ func TestUpgradeRefusesOptions(t *testing.T) {
 
 func TestUnknownInstance(t *testing.T) {
 	c := serve(t, nil, "nginx").dial(t)
-	if out, err := c.Upgrade(t.Context(), "other", supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitDone}); err == nil {
+	if out, err := c.Do(t.Context(), "other", supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitDone}); err == nil {
 		t.Errorf("got %+v", out)
 	}
 	if st, err := c.Status(t.Context(), "other"); err == nil || !strings.Contains(err.Error(), "other") {

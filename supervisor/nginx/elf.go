@@ -68,7 +68,7 @@ func checkELF(file io.ReaderAt, size int64, own host) error {
 	}
 	made := host{h.machine, elf.Class(ident[elf.EI_CLASS]), elf.Data(ident[elf.EI_DATA])}
 	if made != own {
-		return fmt.Errorf("%w: it is for %v, this is %v", ErrWrongMachine, made, own)
+		return fmt.Errorf("%w: it is for %v, %v, this is %v, %v", ErrWrongMachine, made.machine, made.class, own.machine, own.class)
 	}
 	if h.kind != elf.ET_EXEC && h.kind != elf.ET_DYN {
 		return fmt.Errorf("%w: its type is %v", ErrNotELF, h.kind)
