@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 )
 
 // What a library of a bad build does. NGINX is in the environment of a

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 )
 
 // crashVariable makes the test binary a supervisor that kills itself.

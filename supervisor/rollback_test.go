@@ -13,10 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/badnginx"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 )
 
 // running is a supervisor whose Run runs until the end of the test or stop.

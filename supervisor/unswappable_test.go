@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 )
 
 func TestUpgradeUnderTraffic(t *testing.T) {

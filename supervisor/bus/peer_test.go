@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 )
 
 // TestHostilePeers lets peers misbehave; each loses its connection and nobody

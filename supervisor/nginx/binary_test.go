@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 

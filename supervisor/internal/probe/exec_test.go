@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 

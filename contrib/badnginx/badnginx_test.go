@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/box"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
