@@ -60,24 +60,31 @@ func LoadConfig(file string) (Config, []Warning, error) {
 	if err := c.Upgrade.checkProbes(file); err != nil {
 		return Config{}, nil, err
 	}
-	instances, err := confFiles(filepath.Join(filepath.Dir(file), "instance.d"))
+	more, err := c.loadInstances(filepath.Join(filepath.Dir(file), "instance.d"))
+	return c, append(warnings, more...), err
+}
+
+// loadInstances reads the files of a directory.
+func (c *Config) loadInstances(dir string) ([]Warning, error) {
+	files, err := confFiles(dir)
 	if err != nil {
-		return Config{}, nil, err
+		return nil, err
 	}
+	var warnings []Warning
 	names := make(map[string]string)
-	for _, f := range instances {
+	for _, f := range files {
 		i, w, err := loadInstance(f, c.Upgrade)
 		if err != nil {
-			return Config{}, nil, err
+			return nil, err
 		}
 		if other := names[i.Name]; other != "" {
-			return Config{}, nil, fmt.Errorf("%s and %s both describe the instance %q; give one another Name=", other, f, i.Name)
+			return nil, fmt.Errorf("%s and %s both describe the instance %q; give one another Name=", other, f, i.Name)
 		}
 		names[i.Name] = f
 		warnings = append(warnings, w...)
 		c.Instances = append(c.Instances, i)
 	}
-	return c, warnings, nil
+	return warnings, nil
 }
 
 // loadInstance reads one file of instance.d. It is named after its unit or by

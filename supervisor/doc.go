@@ -14,7 +14,7 @@
 // # The procedure
 //
 // A cycle is the upgrade of https://nginx.org/en/docs/control.html#upgrade, as
-// a table of phases (cycle.go). Of each row the condition is looked at before
+// a table of phases (tables.go). Of each row the condition is looked at before
 // anything is done, so carrying on after a crash is the same code as the first
 // run. The process table is the truth, the [Record] is the intent.
 //

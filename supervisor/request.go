@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -104,117 +103,8 @@ func (s *Supervisor) Once(ctx context.Context, r Request) Outcome {
 	}
 }
 
-// serve answers a request while no cycle runs.
-func (s *Supervisor) serve(ctx context.Context, r request) {
-	if err := s.resume(ctx); err != nil {
-		r.reply <- outcomeOf(err)
-		return
-	}
-	if err := s.refresh(ctx); err != nil {
-		out := outcomeOf(err)
-		if r.IfRunning && errors.Is(err, ErrNotRunning) {
-			out.Code = ExitOK
-		}
-		r.reply <- out
-		return
-	}
-	switch r.Action {
-	case ActionHold, ActionUnhold:
-		r.reply <- s.hold(r.Action == ActionHold)
-	case ActionConfirm:
-		r.reply <- Outcome{Code: ExitFailure, Text: "there is nothing to confirm: no cycle runs"}
-	case ActionRollback:
-		s.serveRollback(ctx, r)
-	default:
-		s.serveUpgrade(ctx, r)
-	}
-}
-
-// hold stops or resumes what is done without being asked.
-func (s *Supervisor) hold(on bool) Outcome {
-	s.remember(func(a *Attachment) { a.Held = on })
-	s.publish(func(v *view) { v.held = on })
-	text := "held: nothing is upgraded until `nginx-hotswap unhold " + s.instance.Name + "`, or by `upgrade --force`"
-	if !on {
-		text = "not held: new binaries are upgraded again"
-		s.Poke()
-	}
-	s.audit().Event(EventHeld, 0, nil, "%s", text)
-	return Outcome{Code: ExitOK, Text: text}
-}
-
-func (s *Supervisor) serveUpgrade(ctx context.Context, r request) {
-	c, err := s.current.compare()
-	if err != nil {
-		s.undecided(err)
-		r.reply <- outcomeOf(err)
-		return
-	}
-	if c == nil {
-		s.upToDate()
-		r.reply <- s.alreadyCurrent()
-		return
-	}
-	s.publish(func(v *view) { v.disk = c.build })
-	if out, refused := s.mayServe(r, c); refused {
-		c.Close()
-		r.reply <- out
-		return
-	}
-	if r.DryRun {
-		defer c.Close()
-		r.reply <- s.dryRun(ctx, c)
-		return
-	}
-	s.waiting = append(s.waiting, r)
-	s.publish(func(v *view) { v.pending = "" })
-	// The answers are given by the cycle; an interruption too.
-	_, _ = s.cycle(ctx, c, r.Origin)
-}
-
-// alreadyCurrent is the answer when disk and memory agree. A restored binary that
-// stands in for a condemned one is no success: what the person installed does
-// not run.
-func (s *Supervisor) alreadyCurrent() Outcome {
-	if r := s.attachment.Restored; r != nil && r.SHA256 == s.current.build.SHA256 {
-		return Outcome{Code: ExitRolledBack, Result: RolledBack, Text: fmt.Sprintf("%s runs and is on disk in the place of %s, which is condemned: %s; "+
-			"install a fixed build", s.current.build.Short(), r.Version, r.Reason)}
-	}
-	return Outcome{Code: ExitOK, Text: fmt.Sprintf("already current: nginx %s runs what is on disk", s.current.build.Short())}
-}
-
-// mayServe answers a request that only --force overrules.
-func (s *Supervisor) mayServe(r request, c *candidate) (Outcome, bool) {
-	if r.Force || r.DryRun {
-		return Outcome{}, false
-	}
-	if s.attachment.Held {
-		return Outcome{Code: ExitDeferred, Result: Deferred, Text: "held: `nginx-hotswap unhold " + s.instance.Name + "` or --force lets it go on"}, true
-	}
-	if q := s.attachment.condemnation(c.build.SHA256); q != nil {
-		return Outcome{Code: ExitRolledBack, Result: Rejected, Cycle: q.Cycle, Text: quarantineText(q)}, true
-	}
-	return Outcome{}, false
-}
-
-func quarantineText(q *Condemned) string {
-	return fmt.Sprintf("%s (%s…) is in quarantine since %s: %s; install a fixed build, or try this one once more with `upgrade --force`",
-		q.Version, hash8(q.SHA256), q.Since.Format("2006-01-02 15:04"), q.Reason)
-}
-
-func (s *Supervisor) dryRun(ctx context.Context, c *candidate) Outcome {
-	if err := s.preflight(ctx, s.current, c, func() {}); err != nil {
-		return outcomeOf(err)
-	}
-	text := fmt.Sprintf("would upgrade %s to %s: every check before USR2 passes", s.current.build.Short(), c.build.Short())
-	if drift := driftText(s.current.drift()); drift != "" {
-		text += "; mind that " + drift
-	}
-	return Outcome{Code: ExitOK, Text: text}
-}
-
 // meanwhile deals with a request that comes while a cycle runs.
-func (s *Supervisor) meanwhile(ctx context.Context, c *cycle, r request) {
+func (s *Supervisor) meanwhile(c *cycle, r request) {
 	switch r.Action {
 	case ActionHold, ActionUnhold:
 		r.reply <- s.hold(r.Action == ActionHold)

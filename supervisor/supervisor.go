@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // Supervisor owns one instance. One goroutine, the one that calls Run or Once,
@@ -212,124 +210,6 @@ func (s *Supervisor) look(ctx context.Context) {
 		return
 	}
 	c.Close()
-}
-
-// refresh makes sure that we are attached to the master that runs now.
-func (s *Supervisor) refresh(ctx context.Context) error {
-	if s.current != nil && s.current.Alive() {
-		moved, err := s.moved(ctx)
-		if err != nil || !moved {
-			return err
-		}
-	}
-	s.detach()
-	m, err := s.attach(ctx)
-	if err != nil {
-		return err
-	}
-	return s.attached(m)
-}
-
-// moved reports whether the instance has another master than the one that we
-// know, although that one lives.
-func (s *Supervisor) moved(ctx context.Context) (bool, error) {
-	if s.current.unit == nil {
-		pid, err := s.pidFromFile(s.instance.PIDFile)
-		return err == nil && pid != s.current.PID, nil
-	}
-	state, err := s.current.unit.State(ctx)
-	return err == nil && state.MainPID != 0 && state.MainPID != s.current.PID, err
-}
-
-// attached takes a master into our care.
-func (s *Supervisor) attached(m *master) error {
-	s.current = m
-	s.backoff = 0
-	if m.unit != nil {
-		s.unitName = m.unit.Name()
-	}
-	s.audit().Event(EventAttached, m.PID, nil, "attached to %s, nginx %s, binary %s", m.name(), m.build.Short(), m.binary)
-	if err := s.loadAttachment(m); err != nil {
-		return err
-	}
-	// Only now: what lands on disk after we are seen is no baseline any more.
-	s.adopted(m)
-	s.publish(func(v *view) { v.held = s.attachment.Held })
-	s.onAttach()
-	if err := s.keepRunning(m); err != nil {
-		s.log.Warn(fmt.Sprintf("%s: cannot keep the running build", s.instance.Name), "error", err)
-	}
-	if m.unit != nil {
-		s.notifyUnit(m.unit, m.PID, "STATUS="+unitStatus(m.build.Number, m.since, s.history(m)))
-	}
-	return nil
-}
-
-// history says in a few words how a master came about.
-func (s *Supervisor) history(m *master) string {
-	last := s.store.Last(s.instance.Name)
-	if last == nil || last.Result != Upgraded || last.Successor.ID() != m.ID {
-		return "watched"
-	}
-	return "upgraded from " + last.Old.Version
-}
-
-// adopted shows a master to those who ask.
-func (s *Supervisor) adopted(m *master) {
-	if m.unit != nil {
-		s.unitName = m.unit.Name()
-	}
-	listeners := s.countListeners(m)
-	s.publish(func(v *view) {
-		v.main, v.running, v.path, v.since, v.problem = &m.ID, m.build, m.binary, m.since, ""
-		v.listeners, v.unit = listeners, s.unitName
-	})
-}
-
-func (s *Supervisor) countListeners(m *master) int {
-	found, err := m.Listeners()
-	if err != nil {
-		s.log.Debug("cannot list the listeners", "error", err)
-	}
-	return len(found)
-}
-
-func (s *Supervisor) detach() {
-	if s.current == nil {
-		return
-	}
-	s.current.Close()
-	s.current = nil
-	s.publish(func(v *view) { v.main, v.successor = nil, nil })
-	s.onAttach()
-}
-
-// notAttached says once why there is nothing to look after.
-func (s *Supervisor) notAttached(err error) {
-	text := err.Error()
-	if s.instance.Unit == "" || !errors.Is(err, ErrNotRunning) {
-		// Nobody tells when a master comes that is known by its pid file, or
-		// when one is past its start.
-		s.backoff = min(max(2*s.backoff, pauseLock), pauseAttach)
-		s.retryIn(s.backoff)
-	}
-	if s.snapshot().problem == text {
-		return
-	}
-	s.publish(func(v *view) { v.problem = text })
-	if errors.Is(err, ErrNotRunning) {
-		s.audit().Event(EventDetached, 0, nil, "%s", text)
-		return
-	}
-	s.log.Warn(s.instance.Name+": cannot attach: "+text, fieldInstance, s.instance.Name)
-}
-
-// notifyUnit sends sd_notify lines on behalf of the unit, where the unit takes
-// them.
-func (s *Supervisor) notifyUnit(unit Unit, pid int, lines ...string) {
-	if err := unit.Notify(pid, lines...); err != nil && !errors.Is(err, nginx.ErrGone) {
-		s.log.Debug("cannot speak for the unit", "unit", unit.Name(), "error", err)
-	}
 }
 
 // PIDFile is the pid file by which the instance was given, or "".

@@ -171,40 +171,6 @@ func (d *daemonProcess) end() {
 	d.unlisten()
 }
 
-// watch starts the watcher.
-func (d *daemonProcess) watch() error {
-	settle := d.config.SettleSec
-	if settle == 0 {
-		settle = -1 // no wait; 0 would be the watcher's default
-	}
-	w, err := watch.New(watch.Options{Settle: settle, Log: d.log})
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(d.ctx)
-	d.watcher, d.unwatch = w, cancel
-	d.group.Go(func() error { return w.Run(ctx) })
-	return nil
-}
-
-// listen starts the feed of changes of units.
-func (d *daemonProcess) listen() error {
-	ctx, cancel := context.WithCancel(d.ctx)
-	d.unlisten = cancel
-	if !systemd.Booted() {
-		return nil
-	}
-	patterns := slices.Clone(d.config.Units)
-	for _, i := range d.config.Instances {
-		if i.Unit != "" {
-			patterns = append(patterns, i.Unit)
-		}
-	}
-	var err error
-	d.units, err = systemd.Changes(ctx, patterns)
-	return err
-}
-
 // start gives an instance a supervisor.
 func (d *daemonProcess) start(i supervisor.InstanceConfig) {
 	d.mu.Lock()
@@ -239,13 +205,6 @@ func (d *daemonProcess) supervise(s *supervisor.Supervisor) error {
 	return s.Run(d.ctx)
 }
 
-func (d *daemonProcess) attached() {
-	select {
-	case d.changed <- struct{}{}:
-	default:
-	}
-}
-
 // list returns the supervisors, by name.
 func (d *daemonProcess) list() []*supervisor.Supervisor {
 	d.mu.Lock()
@@ -255,82 +214,6 @@ func (d *daemonProcess) list() []*supervisor.Supervisor {
 		all = append(all, d.instances[name])
 	}
 	return all
-}
-
-// follow tells the watcher what there is to watch.
-func (d *daemonProcess) follow() {
-	var paths []string
-	for _, s := range d.list() {
-		if path := s.WatchPath(); path != "" {
-			paths = append(paths, path)
-		}
-	}
-	d.watcher.Follow(paths...)
-	// What came between the look of a supervisor and the watch is not told:
-	// a second look costs a stat.
-	for _, s := range d.list() {
-		s.Poke()
-	}
-	d.say(d.notifier.Status(d.summary()))
-}
-
-// passOn pokes the instances that run the file.
-func (d *daemonProcess) passOn(p watch.Poke) {
-	d.log.Debug("the watcher pokes", "path", p.Path, "reason", p.Reason)
-	for _, s := range d.list() {
-		if s.WatchPath() == p.Path {
-			s.Poke()
-		}
-	}
-}
-
-// unitChanged pokes the instance of a unit, or makes it one.
-func (d *daemonProcess) unitChanged(unit string) {
-	for _, s := range d.list() {
-		if s.UnitName() == unit {
-			s.Poke()
-			return
-		}
-	}
-	found, err := discover(d.ctx, d.config)
-	if err != nil {
-		d.log.Warn("cannot look for new units", "error", err)
-		return
-	}
-	for _, i := range found {
-		d.start(i)
-	}
-}
-
-// requestReload asks the main loop to read the configuration.
-func (d *daemonProcess) requestReload() error {
-	answer := make(chan error, 1)
-	select {
-	case d.reloads <- answer:
-		return <-answer
-	case <-d.ctx.Done():
-		return context.Cause(d.ctx)
-	}
-}
-
-// reload reads the configuration; with an error in it the old one stays.
-func (d *daemonProcess) reload() error {
-	config, err := d.load(d.log)
-	if err != nil {
-		d.log.Error("the configuration is not used, the old one stays", "error", err)
-		return err
-	}
-	d.end()
-	d.config = config
-	for _, s := range d.list() {
-		s.Configure(config)
-	}
-	if err := d.begin(); err != nil {
-		return err
-	}
-	d.follow()
-	d.log.Info("the configuration was read")
-	return nil
 }
 
 // summary is the status line of the daemon's own unit.

@@ -1,0 +1,85 @@
+package supervisor
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// lookAtWorkers takes hold of the successor's new workers and asks how those
+// that are gone ended. It returns a bad sign when one crashed.
+func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
+	c.reloaded = c.reloaded || len(tree.With(nginx.RoleDraining)) > 0
+	if c.holdSuccessorWorkers(tree) {
+		c.rec.Successor.Workers = identities(tree.With(nginx.RoleWorker, nginx.RoleStarting))
+		c.save()
+	}
+	for id := range c.workers {
+		p := c.watched[id]
+		if p.Alive() {
+			continue
+		}
+		exit := p.Exit()
+		if !exit.Known && c.askAgain(id) {
+			continue
+		}
+		if !exit.Known {
+			exit = c.loggedExit(id.PID)
+		}
+		c.forget(id)
+		c.reloaded = c.reloaded || exit.Known && exit.Signal == 0 && exit.Code == 0
+		if condemns(exit) {
+			c.crashes = append(c.crashes, time.Now())
+			return condemning("worker %d of %s %v", id.PID, c.rec.Successor.Version, exit)
+		}
+	}
+	return nil
+}
+
+// holdSuccessorWorkers reports whether there were new ones.
+func (c *cycle) holdSuccessorWorkers(tree nginx.Tree) (fresh bool) {
+	for _, child := range tree.With(nginx.RoleWorker, nginx.RoleStarting) {
+		if c.workers[child.ID] {
+			continue
+		}
+		// One that is gone already will be asked for when the next is seen.
+		if _, err := c.hold(child.ID); err == nil {
+			c.workers[child.ID], fresh = true, true
+		}
+	}
+	return fresh
+}
+
+func (c *cycle) forget(id nginx.ID) {
+	c.watched[id].Close()
+	delete(c.watched, id)
+	delete(c.workers, id)
+	delete(c.asked, id)
+}
+
+// save writes the record. Nothing depends on it at once, so a failure is told
+// and the cycle goes on.
+func (c *cycle) save() {
+	if err := c.s.store.SaveRunning(c.rec); err != nil {
+		c.s.log.Error("cannot write the record, the cycle goes on", "error", err)
+	}
+}
+
+// askAgain looks a little later: the kernel tells how a process ended once its
+// parent has reaped it, which is after its exit is noticed.
+func (c *cycle) askAgain(id nginx.ID) bool {
+	const pause, times = 5 * time.Millisecond, 20
+	if c.asked[id]++; c.asked[id] > times {
+		return false
+	}
+	time.AfterFunc(pause, c.poke)
+	return true
+}
+
+// condemns reports whether a worker that ended like this was bad. SIGKILL and
+// SIGTERM come from outside: the OOM killer, an administrator.
+func condemns(e nginx.Exit) bool {
+	return e.Crashed() && e.Signal != unix.SIGKILL && e.Signal != unix.SIGTERM
+}

@@ -1,0 +1,136 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// dismiss is the act of Dismissing.
+func (c *cycle) dismiss(context.Context) error {
+	c.dismissAt = time.Now()
+	return c.quitSuccessor()
+}
+
+// quitSuccessor asks the successor to go. It is QUIT, not TERM: before 1.19.1 a
+// successor that gets TERM unlinks old's unix sockets.
+func (c *cycle) quitSuccessor() error {
+	if c.successor == nil {
+		return nil
+	}
+	return ignoreGone(c.successor.Signal(unix.SIGQUIT))
+}
+
+// lateSuccessor finds a successor that was not seen before it was to be
+// dismissed.
+func (c *cycle) lateSuccessor() error {
+	if c.successor != nil {
+		return nil
+	}
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return errOldGone
+	}
+	for _, child := range tree.Successors() {
+		p, err := c.hold(child.ID)
+		if errors.Is(err, nginx.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		c.successor = p
+		c.rec.Successor.PID, c.rec.Successor.Start = p.PID, p.Start
+		return c.quitSuccessor()
+	}
+	return nil
+}
+
+// successorDismissed is the condition of Dismissing.
+func (c *cycle) successorDismissed(context.Context) (bool, error) {
+	if !c.old.Alive() {
+		return false, errOldGone
+	}
+	if c.dismissAt.IsZero() {
+		return false, nil
+	}
+	if err := c.lateSuccessor(); err != nil {
+		return false, err
+	}
+	if c.successor != nil && c.successor.Alive() || c.orphans() > 0 {
+		return false, c.escalate()
+	}
+	if err := c.restoreUnixListeners(); err != nil {
+		return false, err
+	}
+	// Old renames its pid file back when it notices the exit.
+	if pid, err := nginx.ReadPIDFile(c.old.root, c.old.pidFile); err == nil && pid == c.old.PID {
+		return true, nil
+	}
+	return false, c.escalate()
+}
+
+// startGrace is how long a successor that does not come up may take to notice
+// QUIT. It blocks that signal while it starts, so one that hangs notices never.
+const startGrace = time.Second
+
+// escalate ends a successor that does not go by itself.
+func (c *cycle) escalate() error {
+	waited := time.Since(c.dismissAt)
+	if c.successor != nil && c.successor.Alive() && waited >= startGrace {
+		// Only while it starts may its master be killed: later its
+		// workers would stay behind and accept for ever.
+		if title, err := nginx.ReadTitle(c.successor.PID); err == nil && title.Role == nginx.RoleStarting {
+			return ignoreGone(c.successor.Signal(unix.SIGKILL))
+		}
+	}
+	if waited >= c.cfg.DismissTimeoutSec && c.killed == 0 {
+		c.killed = 1
+		c.signalSuccessorWorkers(unix.SIGTERM)
+	}
+	if waited >= c.cfg.DismissTimeoutSec+hurryPause && c.killed == 1 {
+		c.killed = 2
+		c.signalSuccessorWorkers(unix.SIGKILL)
+	}
+	if waited >= c.cfg.DismissTimeoutSec+4*hurryPause {
+		return fmt.Errorf("successor %d does not go, or the pid file %s does not name %d again: %w",
+			c.rec.Successor.PID, c.old.pidFile, c.old.PID, errLate)
+	}
+	return nil
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, nginx.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// orphans counts workers of a dead successor that still run, and asks each to
+// finish: they have no master that would.
+func (c *cycle) orphans() int {
+	n := 0
+	for id := range c.workers {
+		p := c.watched[id]
+		if !p.Alive() {
+			continue
+		}
+		n++
+		if !c.orphaned[id] {
+			c.orphaned[id] = true
+			_ = p.Signal(unix.SIGQUIT) // it may be gone
+		}
+	}
+	return n
+}
+
+func (c *cycle) signalSuccessorWorkers(sig unix.Signal) {
+	for id := range c.workers {
+		_ = c.watched[id].Signal(sig) // it may be gone
+	}
+}

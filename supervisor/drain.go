@@ -1,0 +1,139 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// crashLoop is the only bad sign while Draining: by then the build has served
+// well for a while, and a single crash says little.
+func (c *cycle) crashLoop() error {
+	tree, err := nginx.ReadTree(c.successor.ID)
+	if err != nil {
+		return nil // successorLives tells
+	}
+	sign := c.lookAtWorkers(tree)
+	const many, within = 3, 30 * time.Second
+	recent := 0
+	for _, at := range c.crashes {
+		if time.Since(at) < within {
+			recent++
+		}
+	}
+	if sign == nil || recent < many {
+		return nil
+	}
+	return condemning("%v, the %dth in %v", sign, recent, within)
+}
+
+// drain is the act of Draining: there is nothing to send, old workers finish
+// by themselves.
+func (c *cycle) drain(context.Context) error {
+	// The clocks began when the phase was first entered, whoever was there.
+	began := c.rec.since(Draining)
+	c.draining = true
+	c.keepUntil = c.alarm(began, c.keepOld())
+	if c.cfg.ConfirmManual {
+		c.confirmUntil = c.alarm(began, c.cfg.ConfirmTimeoutSec)
+	}
+	c.drainUntil = c.alarm(began, c.cfg.DrainTimeoutSec)
+	return nil
+}
+
+// alarm pokes a time span after a moment and returns the time; without end it
+// is zero.
+func (c *cycle) alarm(from time.Time, span time.Duration) time.Time {
+	if span == Infinity {
+		return time.Time{}
+	}
+	at := from.Add(span)
+	time.AfterFunc(time.Until(at), c.poke)
+	return at
+}
+
+// oldDrained is the condition of Draining.
+func (c *cycle) oldDrained(context.Context) (bool, error) {
+	if !c.draining {
+		return false, nil // not begun
+	}
+	if err := c.successorLives(); err != nil {
+		return false, err
+	}
+	if err := c.crashLoop(); err != nil {
+		return false, err
+	}
+	if ok, err := c.confirmed(); !ok {
+		return false, err
+	}
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		// Somebody else has sent QUIT, which was ours to send next.
+		return true, nil
+	}
+	left := forked(tree)
+	for _, child := range left {
+		if _, err := c.hold(child.ID); err != nil {
+			c.poke() // it went in between: look again
+		}
+	}
+	if len(left) > 0 {
+		c.hurry(left)
+		return false, nil
+	}
+	if !c.drained {
+		c.drained = true
+		c.s.audit().Cycle(EventDrained, c.rec, 0, "the last worker of old master %d has finished", c.old.PID)
+	}
+	return !c.keepUntil.IsZero() && !time.Now().Before(c.keepUntil), nil
+}
+
+// confirmed is the part of Draining that waits for a person.
+func (c *cycle) confirmed() (bool, error) {
+	if !c.cfg.ConfirmManual || c.rec.Confirmed {
+		return true, nil
+	}
+	if !c.confirmUntil.IsZero() && !time.Now().Before(c.confirmUntil) {
+		return false, errUnconfirmed
+	}
+	return false, nil
+}
+
+func forked(tree nginx.Tree) []nginx.Child {
+	var found []nginx.Child
+	for _, child := range tree.Children {
+		if !child.Executed {
+			found = append(found, child)
+		}
+	}
+	return found
+}
+
+// hurry ends old workers that have not finished by DrainTimeoutSec. Their
+// master does not start others: WINCH has told it so.
+func (c *cycle) hurry(left []nginx.Child) {
+	if c.drainUntil.IsZero() || time.Now().Before(c.drainUntil) {
+		return
+	}
+	signal := unix.SIGTERM
+	if c.hurried {
+		signal = unix.SIGKILL
+	}
+	c.hurried = true
+	c.drainUntil = time.Now().Add(hurryPause)
+	time.AfterFunc(hurryPause, c.poke)
+	c.s.log.Warn(fmt.Sprintf("%s: DrainTimeoutSec=%s is over: %s sent to %s of old master %d, what they still do is cut",
+		c.rec.Instance, FormatTimeSpan(c.cfg.DrainTimeoutSec), unix.SignalName(signal), plural(len(left), "worker"), c.old.PID))
+	for _, child := range left {
+		if p, err := c.hold(child.ID); err == nil {
+			_ = p.Signal(signal) // it may be gone
+		}
+	}
+}
+
+// hurryPause is between TERM and KILL.
+const hurryPause = 5 * time.Second

@@ -1,0 +1,62 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// sendWINCH is the act of Shifting.
+func (c *cycle) sendWINCH(context.Context) error {
+	// Without a successor WINCH would leave nobody that accepts; should it
+	// die right here, old notices its exit and starts workers again.
+	if err := c.successorLives(); err != nil {
+		return err
+	}
+	if err := c.old.Signal(unix.SIGWINCH); err != nil {
+		return err
+	}
+	c.winchAt = time.Now()
+	return c.successorLives()
+}
+
+// oldAcceptsNoMore is the condition of Shifting: each old worker is gone or
+// says that it is shutting down.
+func (c *cycle) oldAcceptsNoMore(context.Context) (bool, error) {
+	if err := c.successorLives(); err != nil {
+		return false, err
+	}
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return false, fmt.Errorf("the old master is gone: %w", err)
+	}
+	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) > 0 {
+		return false, nil
+	}
+	if !c.winchAt.IsZero() {
+		draining, connections := c.connections(tree)
+		c.s.audit().Cycle(EventShifted, c.rec, time.Since(c.winchAt), "WINCH sent to old master %d, %s", c.old.PID, drainText(draining, connections))
+	}
+	return true, nil
+}
+
+func drainText(workers, connections int) string {
+	if workers == 0 {
+		return "its workers have finished"
+	}
+	verb := "finish"
+	if workers == 1 {
+		verb = "finishes"
+	}
+	return fmt.Sprintf("its %s %s %s", plural(workers, "worker"), verb, plural(connections, "connection"))
+}
+
+// connections counts what the draining workers of old still have to do.
+func (c *cycle) connections(tree nginx.Tree) (workers, connections int) {
+	draining := tree.With(nginx.RoleDraining)
+	return len(draining), drainingConnections(c.old.PID, len(c.rec.Old.Listeners), tree)
+}
