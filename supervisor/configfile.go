@@ -61,7 +61,10 @@ func LoadConfig(file string) (Config, []Warning, error) {
 		return Config{}, nil, err
 	}
 	more, err := c.loadInstances(filepath.Join(filepath.Dir(file), "instance.d"))
-	return c, append(warnings, more...), err
+	if err != nil {
+		return Config{}, nil, err
+	}
+	return c, append(warnings, more...), nil
 }
 
 // loadInstances reads the files of a directory.
