@@ -90,6 +90,9 @@ func (s *Supervisor) Upgrade(ctx context.Context, r Request) (Outcome, error) {
 // returns when the cycle is done. With WaitVerdict it does not keep the old
 // master for KeepOldSec. The caller holds the instance's lock.
 func (s *Supervisor) Once(ctx context.Context, r Request) Outcome {
+	if s.instance.Upgrade.ConfirmManual && !r.DryRun {
+		return Outcome{Code: ExitFailure, Text: "Confirm=manual: nobody but the daemon can wait for `nginx-hotswap confirm`; start it, or set Confirm=auto"}
+	}
 	defer s.detach()
 	s.oneShot = r.Wait
 	ask := request{r, make(chan Outcome, 1)}

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 //
 //	$NGINX     the binary that the story may replace
 //	$NEWER     another build, of version $VERSION2 instead of $VERSION
+//	$VERSION3  the version of the builds that the command `bad` writes
 //	$PIDFILE   names the master
 //	$CONFIG    its configuration
 //	$DIR       all files of nginx are below it
@@ -48,6 +49,7 @@ func setUpStory(env *testscript.Env) error {
 	env.Values["server"] = n
 	for name, value := range map[string]string{
 		"NGINX": n.binary, "NEWER": n.newer, "VERSION": n.version, "VERSION2": n.versionOfNewer,
+		"VERSION3": n.version[:len(n.version)-1] + string(badDigit),
 		"DIR": n.Dir, "PIDFILE": n.PIDPath(), "CONFIG": n.ConfigPath(),
 		directoryVariable: env.WorkDir,
 	} {

@@ -38,12 +38,13 @@ func distribution(tb testing.TB) string {
 // its own, and another build of it.
 type server struct {
 	traffic.Site
+	tb                    testing.TB
 	binary, version       string
 	newer, versionOfNewer string
 }
 
 func newServer(tb testing.TB) (*server, error) {
-	s := &server{Site: traffic.Site{Dir: tb.TempDir(), Workers: 2}}
+	s := &server{Site: traffic.Site{Dir: tb.TempDir(), Workers: 2}, tb: tb}
 	// The workers of a root's master are somebody else.
 	for dir := s.Dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {

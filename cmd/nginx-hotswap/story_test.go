@@ -10,10 +10,15 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
 )
 
 // untilLimit is for a slow machine; the stories wait for tenths of a second.
 const untilLimit = 60 * time.Second
+
+// badDigit ends the version of the builds that `bad` writes.
+const badDigit = '8'
 
 // storyCommands are the commands of the stories:
 //
@@ -21,12 +26,14 @@ const untilLimit = 60 * time.Second
 //	exits STATUS COMMAND...    run a command that ends with this status
 //	until PATTERN COMMAND...   repeat a command until its output matches
 //	expand FILE...             replace $VARIABLES in files
+//	bad KIND FILE              write a build that goes wrong, see badnginx.Kind
 //	terminate                  send SIGTERM to all background commands
 var storyCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"serve":     serve,
 	"exits":     exits,
 	"until":     until,
 	"expand":    expand,
+	"bad":       bad,
 	"terminate": terminate,
 }
 
@@ -86,6 +93,15 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 		text := os.Expand(ts.ReadFile(name), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
 	}
+}
+
+func bad(ts *testscript.TestScript, neg bool, args []string) {
+	s, ok := ts.Value("server").(*server)
+	if neg || len(args) != 2 || !ok {
+		ts.Fatalf("usage: bad KIND FILE")
+	}
+	build := badnginx.Make(s.tb, s.Dir, badnginx.Kind(args[0]), badDigit)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), build, 0o755))
 }
 
 func terminate(ts *testscript.TestScript, neg bool, args []string) {

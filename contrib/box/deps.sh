@@ -3,7 +3,7 @@
 # not started: the machine itself is not what is tested.
 set -eu
 missing=
-for package in nginx libnginx-mod-stream systemd systemd-container dbus debootstrap patchelf rsync rpm gcc libc6-dev; do
+for package in nginx libnginx-mod-stream systemd systemd-container dbus debootstrap patchelf rsync rpm gcc libc6-dev iproute2; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
