@@ -82,9 +82,18 @@ func (s *Supervisor) undecided(err error) {
 
 // mayTry decides whether a candidate is tried without being asked.
 func (s *Supervisor) mayTry(c *candidate) bool {
+	s.endStandIn()
 	why := s.objection(c)
 	s.publish(func(v *view) { v.disk, v.pending = c.build, why })
 	return why == ""
+}
+
+// endStandIn is for when somebody has put something else on disk: if the kept
+// build comes there again, it was not us.
+func (s *Supervisor) endStandIn() {
+	if s.attachment.Restored != nil {
+		s.remember(func(a *Attachment) { a.Restored = nil })
+	}
 }
 
 // objection says why a candidate is not tried now, or returns "".
@@ -106,12 +115,19 @@ func (s *Supervisor) objection(c *candidate) string {
 
 // inputs identifies everything cheap to see that a refusal may have depended
 // on: the candidate, the main configuration file, and the last reload.
-func (s *Supervisor) inputs(c *candidate) string {
-	var text strings.Builder
-	text.WriteString(c.build.SHA256)
-	if info, err := s.current.root.Stat(s.current.files.Config); err == nil {
-		text.WriteString(fmt.Sprint(" ", info.Size(), info.ModTime().UnixNano()))
+func (s *Supervisor) inputs(c *candidate) string { return s.files(c) + s.workers() }
+
+func (s *Supervisor) files(c *candidate) string {
+	info, err := s.current.root.Stat(s.current.files.Config)
+	if err != nil {
+		return c.build.SHA256
 	}
+	return fmt.Sprint(c.build.SHA256, " ", info.Size(), info.ModTime().UnixNano())
+}
+
+// workers tells one load of the configuration from the next.
+func (s *Supervisor) workers() string {
+	var text strings.Builder
 	if tree, err := nginx.ReadTree(s.current.ID); err == nil {
 		for _, w := range tree.With(nginx.RoleWorker) {
 			text.WriteString(fmt.Sprint(" ", w.Start))
@@ -163,15 +179,18 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 	defer c.close()
 	c.candidate = candidate
 	rec.Drift = m.drift()
-	inputs := s.inputs(candidate)
+	files, workers := s.files(candidate), s.workers()
 	result, err := c.run(ctx, Verifying)
-	s.concluded(c, result, inputs)
+	if result == RolledBack || result == Stuck {
+		workers = s.workers() // the way back has started them anew, which is no reload
+	}
+	s.concluded(c, result, files+workers)
 	return result, err
 }
 
 // concluded draws the consequences of a cycle for what comes next.
 func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
-	s.publish(func(v *view) { v.phase, v.successor = Idle, nil })
+	s.publish(func(v *view) { v.phase, v.successor, v.note = Idle, nil, "" })
 	s.Poke() // something may have come meanwhile
 	switch result {
 	case Upgraded:

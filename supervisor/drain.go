@@ -40,6 +40,7 @@ func (c *cycle) drain(context.Context) error {
 	c.keepUntil = c.alarm(began, c.keepOld())
 	if c.cfg.ConfirmManual {
 		c.confirmUntil = c.alarm(began, c.cfg.ConfirmTimeoutSec)
+		c.s.publish(func(v *view) { v.note = "the old master waits" + c.untilConfirmed() })
 	}
 	c.drainUntil = c.alarm(began, c.cfg.DrainTimeoutSec)
 	return nil

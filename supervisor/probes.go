@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/internal/probe"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // ProbeConfig is one [Probe] section: a question that a good successor answers
@@ -34,6 +35,7 @@ func (p ProbeConfig) target(in *probe.Namespace) probe.Target {
 type round struct {
 	target    string
 	text      string // what is wrong, or ""
+	unasked   string // why the question could not be put, or ""
 	threshold int
 	at        time.Time
 }
@@ -81,7 +83,7 @@ func (c *cycle) startProbes() {
 	c.prober = &prober{in: in, rounds: make(chan round, 16), asked: make(map[string]int), streaks: make(map[int]*probe.Streak)}
 	for _, p := range c.cfg.Probes {
 		c.prober.asked[p.target(in).String()] = 0
-		go c.ask(p.target(in), p)
+		go c.ask(p.target(in), p, c.mayRun(p.target(in)))
 	}
 	if d := c.rec.Expected; d != nil && len(d.Expectations) > 0 {
 		d.In = in
@@ -92,19 +94,43 @@ func (c *cycle) startProbes() {
 
 const differentialName = "differential probe"
 
-// ask puts one question again and again.
-func (c *cycle) ask(t probe.Target, p ProbeConfig) {
+// ask puts one question again and again, unless it may not be put.
+func (c *cycle) ask(t probe.Target, p ProbeConfig, forbidden error) {
 	interval := cmp.Or(p.IntervalSec, defaultProbeInterval)
 	for {
-		a := t.Ask(c.ctx)
-		r := round{target: t.String(), threshold: cmp.Or(p.FailureThreshold, defaultProbeThreshold), at: a.At}
-		if a.Asked() && !t.Accepts(a) {
+		r := round{target: t.String(), threshold: cmp.Or(p.FailureThreshold, defaultProbeThreshold), at: time.Now()}
+		if forbidden != nil {
+			r.unasked = forbidden.Error()
+		} else if a := t.Ask(c.ctx); !a.Asked() {
+			r.unasked = a.Text
+		} else if !t.Accepts(a) {
 			r.text = fmt.Sprintf("%s: %s", t, a.Text)
 		}
 		if !c.tellRound(r, interval) {
 			return
 		}
 	}
+}
+
+// mayRun refuses a program that another user could have written.
+func (c *cycle) mayRun(t probe.Target) error {
+	if len(t.Exec) == 0 {
+		return nil
+	}
+	host, err := nginx.HostRoot()
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	trail, err := host.Walk(t.Exec[0])
+	if err != nil {
+		return err
+	}
+	trusted, err := c.s.trusted()
+	if err != nil {
+		return err
+	}
+	return checkTrail(trail, trusted)
 }
 
 // compareAnswers asks what was asked before USR2. That a server behind nginx
@@ -164,6 +190,13 @@ func (c *cycle) note(r round) error {
 	c.prober.total++
 	if r.target == differentialName && c.reloaded {
 		return nil // another configuration may answer otherwise
+	}
+	if r.unasked != "" {
+		// It says nothing about the successor, neither good nor bad.
+		if c.prober.asked[r.target] == 1 {
+			c.s.log.Warn(fmt.Sprintf("%s: probe %s cannot be asked: %s", c.rec.Instance, r.target, r.unasked), fieldCycle, c.rec.ID)
+		}
+		return nil
 	}
 	streak := c.prober.streaks[r.threshold]
 	if streak == nil {

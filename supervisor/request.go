@@ -159,6 +159,7 @@ func (c *cycle) confirm() Outcome {
 		return Outcome{Code: ExitDeferred, Text: "the verdict is not known yet", Cycle: c.rec.ID}
 	}
 	c.rec.Confirmed = true
+	c.s.publish(func(v *view) { v.note = "" })
 	if err := c.s.store.SaveRunning(c.rec); err != nil {
 		return Outcome{Code: ExitFailure, Text: fmt.Sprintf("confirmed, but cannot write the record: %v", err), Cycle: c.rec.ID}
 	}

@@ -90,6 +90,9 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 	if s.attachment, err = s.store.Attachment(s.instance.Name); err != nil || s.attachment == nil {
 		s.attachment = &Attachment{}
 	}
+	s.publish(func(v *view) { v.held = s.attachment.Held })
+	// After a way back this master stays the one that we look after.
+	s.onAttach()
 	c := s.newCycle(ctx, m, rec)
 	defer c.close()
 	c.verdict = rec.Phase == Draining || rec.Phase == Retiring

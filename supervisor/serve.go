@@ -57,6 +57,7 @@ func (s *Supervisor) serveUpgrade(ctx context.Context, r request) {
 		r.reply <- s.alreadyCurrent()
 		return
 	}
+	s.endStandIn()
 	s.publish(func(v *view) { v.disk = c.build })
 	if out, refused := s.mayServe(r, c); refused {
 		c.Close()

@@ -35,8 +35,8 @@ func (c *cycle) soaked(context.Context) (bool, error) {
 	c.leaveLine()
 	c.s.audit().Cycle(EventVerdict, c.rec, time.Since(c.soakFrom), "verdict good after %v, %s, %d crashes; old master %d is kept %s",
 		since(c.soakFrom), c.probesText(), len(c.crashes), c.old.PID, c.keptHow())
-	c.s.answer(WaitVerdict, Outcome{Code: ExitOK, Text: fmt.Sprintf("upgraded %s to %s: it serves, the old master %d finishes its connections",
-		c.rec.Old.Version, c.rec.Successor.Version, c.old.PID), Cycle: c.rec.ID, Result: Upgraded})
+	c.s.answer(WaitVerdict, Outcome{Code: ExitOK, Text: fmt.Sprintf("upgraded %s to %s: it serves, the old master %d finishes its connections%s",
+		c.rec.Old.Version, c.rec.Successor.Version, c.old.PID, c.untilConfirmed()), Cycle: c.rec.ID, Result: Upgraded})
 	return true, nil
 }
 
@@ -54,6 +54,14 @@ func (c *cycle) probesText() string {
 		return "no probes"
 	}
 	return plural(c.prober.total, "round") + " of probes"
+}
+
+// untilConfirmed says what a person has to do, and by when.
+func (c *cycle) untilConfirmed() string {
+	if !c.cfg.ConfirmManual || c.rec.Confirmed {
+		return ""
+	}
+	return fmt.Sprintf("; without `nginx-hotswap confirm %s` within %s it comes back", c.rec.Instance, FormatTimeSpan(c.cfg.ConfirmTimeoutSec))
 }
 
 func (c *cycle) keptHow() string {

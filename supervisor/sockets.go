@@ -6,9 +6,29 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
+
+// checkUnixListeners refuses an upgrade under a configuration on disk that lacks
+// one of the master's unix listeners: the successor would unlink its path when
+// it starts (ngx_init_cycle, "deleting socket").
+func (m *master) checkUnixListeners() error {
+	held, err := m.Listeners()
+	if err != nil {
+		return err
+	}
+	configured := m.files.UnixListeners(m.root)
+	for _, l := range held {
+		if l.Network != "unix" || !filepath.IsAbs(l.Address) || slices.Contains(configured, l.Address) {
+			continue
+		}
+		return &Refusal{ReasonUnixListener, fmt.Sprintf("the configuration on disk has no listener %s any more, which %s still serves", l, m.name()),
+			"reload nginx first, so that both agree"}
+	}
+	return nil
+}
 
 // linkUnixListeners makes a second name for every unix socket, from which its
 // own can be restored: a successor before 1.19.1 that is ended by TERM unlinks

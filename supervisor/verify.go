@@ -52,6 +52,9 @@ func (s *Supervisor) preflight(ctx context.Context, m *master, c *candidate, ann
 	if err := m.checkPIDFiles(); err != nil {
 		return err
 	}
+	if err := m.checkUnixListeners(); err != nil {
+		return err
+	}
 	began := time.Now()
 	if err := s.testConfig(ctx, m); err != nil {
 		return err

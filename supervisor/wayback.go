@@ -123,7 +123,12 @@ func (c *cycle) putBack(ctx context.Context) error {
 	}
 	err = exchange(c.old.root, c.old.binary, c.s.vault().Binary(kept), kept.SHA256, c.rec.Successor.SHA256)
 	if errors.Is(err, errReplaced) {
-		return nil // a newer file is there, which the next look deals with
+		// A newer file is there, which the next look deals with; or ours,
+		// put there before we were killed.
+		if disk, hashErr := hashBelow(c.old.root, c.old.binary); hashErr != nil || disk != kept.SHA256 {
+			return nil
+		}
+		err = nil
 	}
 	if err != nil {
 		return err
@@ -139,8 +144,8 @@ func (c *cycle) putBack(ctx context.Context) error {
 // mismatch tells that disk and memory differ from now on.
 func (c *cycle) mismatch(why string) {
 	c.s.audit().Cycle(EventMismatch, c.rec, 0, "%s stays on disk as %s although it is condemned (%s), and %s runs: "+
-		"install a good build (apt install --reinstall nginx, or dnf reinstall nginx-core), or run `nginx-hotswap rollback %s`",
-		c.rec.Successor.Version, c.old.binary, why, c.rec.Old.Version, c.rec.Instance)
+		"install a good build (apt install --reinstall nginx, or dnf reinstall nginx-core), or run `nginx-hotswap rollback --to=%s %s`",
+		c.rec.Successor.Version, c.old.binary, why, c.rec.Old.Version, hash8(c.rec.Old.SHA256), c.rec.Instance)
 }
 
 // lostOld deals with an old master that is gone before it was told to go.

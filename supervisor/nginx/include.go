@@ -16,10 +16,12 @@ const maxIncluded = 10000
 // the main file (ngx_conf_include). What cannot be read is left out.
 func (f Files) Included(root *Root) []string {
 	found := []string{f.Config}
+	seen := map[string]bool{f.Config: true}
 	for i := 0; i < len(found) && len(found) < maxIncluded; i++ {
 		for _, pattern := range includes(root, found[i]) {
 			for _, path := range expand(root, absolute(pattern, filepath.Dir(f.Config))) {
-				if !slices.Contains(found, path) {
+				if !seen[path] {
+					seen[path] = true
 					found = append(found, path)
 				}
 			}
@@ -74,18 +76,52 @@ func read(root *Root, path string) string {
 	return string(text)
 }
 
-// expand is glob(3) for the last component, which is where nginx's
-// configurations have their wildcards.
+// UnixListeners returns the paths of the configuration's `listen unix:`
+// directives.
+func (f Files) UnixListeners(root *Root) []string {
+	var paths []string
+	for _, file := range f.Included(root) {
+		for _, words := range directives(read(root, file)) {
+			if len(words) < 2 || words[0] != "listen" {
+				continue
+			}
+			if path, ok := strings.CutPrefix(words[1], "unix:"); ok {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths
+}
+
+// expand is glob(3) inside the root, component by component.
 func expand(root *Root, pattern string) []string {
-	dir, name := filepath.Split(pattern)
 	if !strings.ContainsAny(pattern, "*?[") {
 		return []string{pattern}
+	}
+	found := []string{"/"}
+	for _, part := range components(pattern) {
+		var next []string
+		for _, dir := range found {
+			next = append(next, matching(root, dir, part)...)
+		}
+		found = next[:min(len(next), maxIncluded)]
+	}
+	return found
+}
+
+// matching returns the entries of a directory that match a pattern, or what it
+// names where it is none.
+func matching(root *Root, dir, pattern string) []string {
+	if !strings.ContainsAny(pattern, "*?[") {
+		return []string{filepath.Join(dir, pattern)}
 	}
 	var found []string
 	_ = root.Directory(dir, func(host string) error {
 		entries, err := os.ReadDir(host)
 		for _, e := range entries {
-			if ok, _ := filepath.Match(name, e.Name()); ok {
+			// As glob(3) does: a leading dot must be matched by one.
+			hidden := strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(pattern, ".")
+			if ok, _ := filepath.Match(pattern, e.Name()); ok && !hidden {
 				found = append(found, filepath.Join(dir, e.Name()))
 			}
 		}
