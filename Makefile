@@ -10,7 +10,10 @@ SBINDIR    = $(PREFIX)/sbin
 UNITDIR    = $(PREFIX)/lib/systemd/system
 STATICCHECK = $(GO) run -modfile=packaging/tools.mod honnef.co/go/tools/cmd/staticcheck
 
-.PHONY: help build install demo test test-unit test-box test-matrix lint clean deps
+RUNS       = 20
+SEED       = 1
+
+.PHONY: help build install demo test test-unit test-box test-matrix soak lint clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -54,6 +57,10 @@ test-matrix: deps build ## the same on each Debian from bullseye to forky
 	for release in bullseye bookworm trixie forky; do \
 		echo "== $$release"; NGINX_HOTSWAP_TEST_RELEASE=$$release $(BOX_TEST) '^TestBox' || exit 1; \
 	done
+
+soak: deps build ## random runs in one throwaway machine (RUNS=200 SEED=1)
+	CGO_ENABLED=0 NGINX_HOTSWAP_SOAK_RUNS=$(RUNS) NGINX_HOTSWAP_SOAK_SEED=$(SEED) \
+		$(GO) test -count=1 -v -tags box -run '^TestBoxSoak$$' -timeout 0 ./cmd/nginx-hotswap
 
 lint: ## gofmt, go vet, go fix, staticcheck, go mod tidy
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }

@@ -43,9 +43,10 @@ type cycle struct {
 	verdict                 bool // it was good
 	draining                bool // its clocks run
 	drained, hurried        bool
-	movedEarly              bool // systemd followed before old was gone
-	killed                  int  // steps of Dismissing's escalation
-	undo                    bool // a person wants the old version back
+	movedEarly              bool      // systemd followed before old was gone
+	killed                  int       // steps of Dismissing's escalation
+	followedAt              time.Time // when systemd was asked in Dismissing
+	undo                    bool      // a person wants the old version back
 	restoreDone             bool
 	confirmUntil            time.Time
 	asked                   map[nginx.ID]int

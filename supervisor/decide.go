@@ -60,7 +60,9 @@ func (s *Supervisor) upToDate() {
 	s.lockedSince = time.Time{}
 	a := s.attachment
 	standsIn := a.Restored != nil && a.Restored.SHA256 == s.current.build.SHA256
-	if a.Baseline != "" || a.Refused != nil || a.Restored != nil && !standsIn {
+	// What got stuck is a person's matter, whichever master is looked at now.
+	refused := a.Refused != nil && a.Refused.Reason != string(Stuck)
+	if a.Baseline != "" || refused || a.Restored != nil && !standsIn {
 		s.remember(func(a *Attachment) { a.settle(standsIn) })
 	}
 	if standsIn {
@@ -218,8 +220,12 @@ func (s *Supervisor) rolledBack(c *cycle, inputs string) {
 	if c.rec.Reason == errAsked.text || c.rec.Reason == errUnconfirmed.text {
 		inputs = ""
 	}
+	reason := reasonRolledBack
+	if c.rec.Result == Stuck {
+		reason, inputs = string(Stuck), ""
+	}
 	s.remember(func(a *Attachment) {
-		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reasonRolledBack, Inputs: inputs,
+		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reason, Inputs: inputs,
 			Text: fmt.Sprintf("it was tried and rolled back: %s; `nginx-hotswap upgrade` tries it again", c.rec.Reason)}
 	})
 }

@@ -52,7 +52,7 @@ func (c *cycle) lateSuccessor() error {
 }
 
 // successorDismissed is the condition of Dismissing.
-func (c *cycle) successorDismissed(context.Context) (bool, error) {
+func (c *cycle) successorDismissed(ctx context.Context) (bool, error) {
 	if !c.old.Alive() {
 		return false, errOldGone
 	}
@@ -63,6 +63,7 @@ func (c *cycle) successorDismissed(context.Context) (bool, error) {
 		return false, err
 	}
 	if c.successor != nil && c.successor.Alive() || c.orphans() > 0 {
+		c.keepFollowed(ctx)
 		return false, c.escalate()
 	}
 	if err := c.restoreUnixListeners(); err != nil {
@@ -74,6 +75,22 @@ func (c *cycle) successorDismissed(context.Context) (bool, error) {
 	}
 	return false, c.escalate()
 }
+
+// keepFollowed undoes what a reload does meanwhile: systemd reads the pid file
+// anew, which names the successor until that is gone. Then nobody could speak
+// for it any more, and systemd would hold on to a process that is no more.
+func (c *cycle) keepFollowed(ctx context.Context) {
+	if time.Since(c.followedAt) < followPause {
+		return
+	}
+	c.followedAt = time.Now()
+	if follows, err := c.systemdFollowsOld(ctx); err == nil && !follows {
+		_ = c.returnMainPID(ctx) // the next look tells whether it helped
+	}
+}
+
+// followPause is between two questions to systemd.
+const followPause = 20 * time.Millisecond
 
 // startGrace is how long a successor that does not come up may take to notice
 // QUIT. It blocks that signal while it starts, so one that hangs notices never.

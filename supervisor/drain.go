@@ -38,7 +38,7 @@ func (c *cycle) drain(context.Context) error {
 	began := c.rec.since(Draining)
 	c.draining = true
 	c.keepUntil = c.alarm(began, c.keepOld())
-	if c.cfg.ConfirmManual {
+	if c.cfg.ConfirmManual && !c.rec.Confirmed {
 		c.confirmUntil = c.alarm(began, c.cfg.ConfirmTimeoutSec)
 		c.s.publish(func(v *view) { v.note = "the old master waits" + c.untilConfirmed() })
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // errOvertaken says that somebody stops or restarts the unit.
@@ -57,10 +60,32 @@ func (c *cycle) outcome(result Result, reason string) Outcome {
 		out.Text = "lost: " + reason
 	case Stuck:
 		out.Code = ExitStuck
-		out.Text = fmt.Sprintf("stuck: %s; both masters are left as they are: to keep %s run `kill -QUIT %d`, to go back to %s run `kill -HUP %d`, then `kill -QUIT %d`",
-			reason, c.rec.Successor.Version, c.rec.Old.PID, c.rec.Old.Version, c.rec.Old.PID, c.rec.Successor.PID)
+		out.Text = fmt.Sprintf("stuck: %s; both masters are left as they are: %s", reason, c.waysOut())
 	}
 	return out
+}
+
+// waysOut names the commands of the ways that are still open.
+func (c *cycle) waysOut() string {
+	old, successor := c.rec.Old, c.rec.Successor
+	keep := fmt.Sprintf("to keep %s run `kill -QUIT %d`", successor.Version, old.PID)
+	back := fmt.Sprintf("`kill -QUIT %d`", successor.PID)
+	switch c.rec.Phase {
+	case Retiring:
+		return keep // which was sent before, and there is no way back from it
+	case Dismissing:
+		return fmt.Sprintf("%s serves; %s was told to go and takes no requests any more, `kill -KILL %d` ends it", old.Version, successor.Version, successor.PID)
+	case Returning: // systemd has moved early, see settleUnit
+		keep += " and, once that is gone, `systemctl daemon-reload`"
+		back += fmt.Sprintf(" and, once that is gone, `systemctl reload %s`", c.rec.Unit)
+	}
+	// A second HUP would double the workers.
+	if tree, err := nginx.ReadTree(c.old.ID); err == nil {
+		if fresh, _ := c.oldWorkers(tree); fresh == 0 {
+			back = fmt.Sprintf("`kill -HUP %d`, then ", old.PID) + back
+		}
+	}
+	return fmt.Sprintf("%s, to go back to %s run %s", keep, old.Version, back)
 }
 
 // stuck is the end when a step of the way back fails: nothing more is done.
@@ -84,7 +109,8 @@ func (c *cycle) overtaken(ctx context.Context) error {
 	switch {
 	case state.JobType == "stop" || state.JobType == "restart":
 		return fmt.Errorf("%w: %s job on %s", errOvertaken, state.JobType, c.old.unit.Name())
-	case state.ActiveState == "deactivating" || state.ActiveState == "inactive" || state.ActiveState == "failed":
+	case slices.Contains([]string{"deactivating", "inactive", "failed", "activating"}, state.ActiveState):
+		// A restart is a start job once what ran is stopped.
 		return fmt.Errorf("%w: %s is %s", errOvertaken, c.old.unit.Name(), state.ActiveState)
 	case state.MainPID != 0 && state.MainPID != c.rec.Old.PID && state.MainPID != c.rec.Successor.PID:
 		return fmt.Errorf("%w: %s was restarted, its main process is %d", errOvertaken, c.old.unit.Name(), state.MainPID)

@@ -136,6 +136,9 @@ func (c *cycle) systemdFollowsOld(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	state, err := c.old.unit.State(ctx)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx) // it says more than what ended the call
+	}
 	if err != nil {
 		return false, err
 	}

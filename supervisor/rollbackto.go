@@ -30,6 +30,7 @@ func (s *Supervisor) serveRollback(ctx context.Context, r request) {
 		return
 	}
 	s.remember(func(a *Attachment) { a.Restored, a.Refused, a.Baseline = nil, nil, "" })
+	s.publish(func(v *view) { v.note = "" })
 	c, err := s.current.compare()
 	if err != nil {
 		r.reply <- outcomeOf(err)

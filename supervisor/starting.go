@@ -211,6 +211,11 @@ func (c *cycle) takesOver() error {
 	if len(missing) == 0 {
 		return nil
 	}
+	// One that exits has closed its sockets a moment before it is gone.
+	c.successor.ExitWithin(reapLimit)
+	if err := c.successorLives(); err != nil {
+		return err
+	}
 	return fmt.Errorf("successor %d lacks %s of the old master's listeners (%s); reload nginx first, so that both agree, "+
 		"or with reuseport and fewer workers set net.ipv4.tcp_migrate_req=1", c.successor.PID, plural(len(missing), "one", "some"), missing[0])
 }

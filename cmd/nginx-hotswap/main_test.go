@@ -50,7 +50,7 @@ func setUpStory(env *testscript.Env) error {
 	for name, value := range map[string]string{
 		"NGINX": n.binary, "NEWER": n.newer, "VERSION": n.version, "VERSION2": n.versionOfNewer,
 		"VERSION3": n.version[:len(n.version)-1] + string(badDigit),
-		"DIR": n.Dir, "PIDFILE": n.PIDPath(), "CONFIG": n.ConfigPath(),
+		"DIR":      n.Dir, "PIDFILE": n.PIDPath(), "CONFIG": n.ConfigPath(),
 		directoryVariable: env.WorkDir,
 	} {
 		env.Setenv(name, value)

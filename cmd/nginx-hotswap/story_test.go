@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 )
 
 // untilLimit is for a slow machine; the stories wait for tenths of a second.
@@ -27,6 +28,7 @@ const badDigit = '8'
 //	until PATTERN COMMAND...   repeat a command until its output matches
 //	expand FILE...             replace $VARIABLES in files
 //	bad KIND FILE              write a build that goes wrong, see badnginx.Kind
+//	root                       skip the story unless root runs it
 //	terminate                  send SIGTERM to all background commands
 var storyCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"serve":     serve,
@@ -34,6 +36,7 @@ var storyCommands = map[string]func(ts *testscript.TestScript, neg bool, args []
 	"until":     until,
 	"expand":    expand,
 	"bad":       bad,
+	"root":      root,
 	"terminate": terminate,
 }
 
@@ -102,6 +105,16 @@ func bad(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	build := badnginx.Make(s.tb, s.Dir, badnginx.Kind(args[0]), badDigit)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), build, 0o755))
+}
+
+func root(ts *testscript.TestScript, neg bool, args []string) {
+	s, ok := ts.Value("server").(*server)
+	if neg || len(args) > 0 || !ok {
+		ts.Fatalf("usage: root")
+	}
+	if os.Geteuid() != 0 {
+		nginxtest.Unable(s.tb, "only root may see whether a package transaction runs")
+	}
 }
 
 func terminate(ts *testscript.TestScript, neg bool, args []string) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,15 +81,19 @@ func TestIncluded(t *testing.T) {
 	}
 }
 
+// With so many files no more are opened to look for others.
 func TestIncludedIsBounded(t *testing.T) {
-	tree := confTree{mainConf: "include 0;"}
 	var text strings.Builder
-	for i := range maxIncluded + 10 {
+	for i := range maxIncluded {
 		fmt.Fprintf(&text, "include file-%d;\n", i)
 	}
-	tree["/etc/nginx/0"] = text.String()
-	if got := (Files{Config: mainConf}).Included(tree.root(t)); len(got) > 2*maxIncluded {
-		t.Errorf("%d files", len(got))
+	tree := confTree{mainConf: text.String(), "/etc/nginx/file-0": "include deeper;", "/etc/nginx/deeper": ""}
+	if got := (Files{Config: mainConf}).Included(tree.root(t)); slices.Contains(got, "/etc/nginx/deeper") || len(got) > maxIncluded+1 {
+		t.Errorf("%d files, the last is %s", len(got), got[len(got)-1])
+	}
+	tree[mainConf] = text.String()[:100] // not so many
+	if got := (Files{Config: mainConf}).Included(tree.root(t)); !slices.Contains(got, "/etc/nginx/deeper") {
+		t.Errorf("without %d others it is left out: %q", maxIncluded, got)
 	}
 }
 

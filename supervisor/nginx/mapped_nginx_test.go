@@ -13,9 +13,6 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
-// streamModule is that of Debian's libnginx-mod-stream.
-const streamModule = "/usr/lib/nginx/modules/ngx_stream_module.so"
-
 // startWithModule runs a server that has loaded a module from its own
 // directory, and returns where that is.
 func startWithModule(t *testing.T) (n *nginxtest.Nginx, module string) {

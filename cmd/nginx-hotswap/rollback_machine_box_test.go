@@ -1,0 +1,93 @@
+//go:build box
+
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
+
+// in is the same machine in a subtest.
+func (m *machine) in(t *testing.T) *machine { return &machine{m.Box, t} }
+
+// exits runs a script that must end with the given status and returns what it
+// prints.
+func (m *machine) exits(want int, script string) string {
+	m.t.Helper()
+	stdout, stderr, code, err := m.Try(m.t.Context(), script)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if code != want {
+		m.t.Errorf("%s: exit status %d, not %d\n%s\n%s\n%s", script, code, want, stdout, stderr,
+			m.sh("nginx-hotswap status; journalctl -u nginx-hotswap --no-pager -o short-precise | tail -20"))
+	}
+	return stdout + stderr
+}
+
+func (m *machine) sha256(path string) string {
+	m.t.Helper()
+	sum, _, _ := strings.Cut(m.sh("sha256sum "+path), " ")
+	return sum
+}
+
+// configure gives the daemon another configuration.
+func (m *machine) configure(config string) {
+	m.t.Helper()
+	m.write("/etc/nginx-hotswap/nginx-hotswap.conf.d/test.conf", config)
+	m.sh("systemctl restart nginx-hotswap")
+	m.eventually("the daemon has attached", func() bool { return m.status().MainPID == m.mainPID() })
+}
+
+// records are the cycles that ended.
+func (m *machine) records() []supervisor.Record {
+	m.t.Helper()
+	var list []supervisor.Record
+	if err := json.Unmarshal([]byte(m.sh("nginx-hotswap history --json")), &list); err != nil {
+		m.t.Fatal(err)
+	}
+	return list
+}
+
+func (m *machine) record(id string) supervisor.Record {
+	m.t.Helper()
+	for _, r := range m.records() {
+		if r.ID == id {
+			return r
+		}
+	}
+	m.t.Fatalf("no record %s", id)
+	return supervisor.Record{}
+}
+
+// reaches waits for a phase of the cycle that runs.
+func (m *machine) reaches(phase supervisor.Phase) supervisor.Status {
+	m.t.Helper()
+	var s supervisor.Status
+	m.eventually(string(phase), func() bool {
+		s = m.status()
+		return s.Phase == phase
+	})
+	return s
+}
+
+// tells looks for an event of a cycle and returns its message. The last entries
+// are written after the end of the cycle is seen.
+func (m *machine) tells(cycle string, e supervisor.Event) string {
+	m.t.Helper()
+	for end := time.Now().Add(2 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for _, entry := range m.entries("nginx-hotswap") {
+			if entry["MESSAGE_ID"] == e.ID && entry["NGINX_HOTSWAP_CYCLE"] == cycle {
+				return entry["MESSAGE"]
+			}
+		}
+		if time.Now().After(end) {
+			m.t.Errorf("no entry for %s in cycle %s", e.Name, cycle)
+			return ""
+		}
+	}
+}
