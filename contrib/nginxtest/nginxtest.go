@@ -100,6 +100,22 @@ func Prepare(tb testing.TB, site traffic.Site) *Nginx {
 // Run starts it and waits until it serves.
 func (n *Nginx) Run(tb testing.TB) {
 	tb.Helper()
+	n.Launch(tb)
+	// The sockets listen, and the pid file is there, before the master waits
+	// for signals: one that comes in between is noticed only with the next.
+	Eventually(tb, "nginx has workers", func() bool {
+		p, err := nginx.Open(n.Master)
+		if err != nil {
+			return false
+		}
+		defer p.Close()
+		return Serves(p.ID)
+	})
+}
+
+// Launch starts it and waits until it listens, whether anybody accepts or not.
+func (n *Nginx) Launch(tb testing.TB) {
+	tb.Helper()
 	out, err := exec.CommandContext(tb.Context(), n.Binary, n.Args()...).CombinedOutput()
 	if err != nil {
 		tb.Fatalf("nginx: %v\n%s", err, out)
@@ -112,16 +128,6 @@ func (n *Nginx) Run(tb testing.TB) {
 		return err == nil
 	})
 	n.Master = n.PID(tb)
-	// The sockets listen, and the pid file is there, before the master waits
-	// for signals: one that comes in between is noticed only with the next.
-	Eventually(tb, "nginx has workers", func() bool {
-		p, err := nginx.Open(n.Master)
-		if err != nil {
-			return false
-		}
-		defer p.Close()
-		return Serves(p.ID)
-	})
 }
 
 // Serves reports whether a master has workers and all of them accept.

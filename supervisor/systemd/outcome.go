@@ -81,6 +81,11 @@ func resultOf(p properties) (Result, error) {
 	case cldKilled, cldDumped:
 		r.Exit, r.Signal = -1, int(status)
 	default:
+		if outcome == "success" {
+			// It ran, and how it ended was lost in a daemon-reload that
+			// came at that moment (seen on 247).
+			return Result{}, fmt.Errorf("%w, and with it how the command ended", errLost)
+		}
 		if !r.Timeout {
 			return Result{}, fmt.Errorf("systemd did not start the command (result %q)", outcome)
 		}
