@@ -50,6 +50,7 @@ func (s *Supervisor) attached(m *master) error {
 	s.adopted(m)
 	s.publish(func(v *view) { v.held = s.attachment.Held })
 	s.onAttach()
+	s.sweep(m)
 	if err := s.keepRunning(m); err != nil {
 		s.log.Warn(fmt.Sprintf("%s: cannot keep the running build", s.instance.Name), "error", err)
 	}
@@ -66,6 +67,20 @@ func (s *Supervisor) history(m *master) string {
 		return "watched"
 	}
 	return "upgraded from " + last.Old.Version
+}
+
+// sweep removes the second names of sockets that a cycle without an end has
+// left behind, once there is one master again.
+func (s *Supervisor) sweep(m *master) {
+	tree, err := nginx.ReadTree(m.ID)
+	if err != nil || len(tree.Successors()) > 0 {
+		return
+	}
+	held, err := m.Listeners()
+	if err != nil {
+		return
+	}
+	unlinkKept(m.root, &Record{Old: Generation{Listeners: held}}, s.log)
 }
 
 // adopted shows a master to those who ask.

@@ -87,7 +87,7 @@ func (r runner) run(ctx context.Context, table []step, from Phase) error {
 
 func (r runner) step(ctx context.Context, s step) error {
 	if s.limit < Infinity {
-		late := fmt.Errorf("%w (more than %s)", errLate, FormatTimeSpan(s.limit))
+		late := fmt.Errorf("%s: %w (more than %s)", s.phase, errLate, FormatTimeSpan(s.limit))
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.limit, late)
 		defer cancel()

@@ -37,7 +37,7 @@ func exchange(root *nginx.Root, path, kept, keptSHA256, expected string) error {
 		}
 		temporary := filepath.Join(dir, restorePrefix+name)
 		if err := writeLike(temporary, at, kept, keptSHA256); err != nil {
-			return fmt.Errorf("cannot write beside %s: %w", target, err)
+			return fmt.Errorf("cannot write beside %s: %w", target, bare(err))
 		}
 		defer os.Remove(temporary)
 		if err := unix.Renameat2(unix.AT_FDCWD, temporary, unix.AT_FDCWD, at, unix.RENAME_EXCHANGE); err != nil {
@@ -51,6 +51,15 @@ func exchange(root *nginx.Root, path, kept, keptSHA256, expected string) error {
 		}
 		return syncDirectory(dir)
 	})
+}
+
+// bare takes the path out of an error: it leads through /proc/self/fd, which
+// tells a person nothing.
+func bare(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // resolved is the path of the file itself, behind all symbolic links.

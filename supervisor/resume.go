@@ -34,9 +34,14 @@ func (s *Supervisor) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if begun, err := begun(ctx, old, rec); err != nil || !begun {
+	begun, err := begun(ctx, old, rec)
+	if err != nil {
 		old.Close()
-		return errors.Join(err, s.store.Drop(s.instance.Name))
+		return err // the record stays: USR2 may be on its way
+	}
+	if !begun {
+		old.Close()
+		return s.store.Drop(s.instance.Name)
 	}
 	return s.carryOn(ctx, old, rec)
 }

@@ -112,7 +112,7 @@ func (s *Supervisor) Poke() {
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer s.detach()
 	s.Poke()
-	for {
+	for ctx.Err() == nil { // a cycle that was interrupted has left a poke behind
 		var exited <-chan struct{}
 		if s.current != nil {
 			exited = s.current.Exited()
@@ -136,6 +136,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		}
 		s.serveLater(ctx)
 	}
+	return nil
 }
 
 // Configure gives a running supervisor a new configuration. A cycle that runs

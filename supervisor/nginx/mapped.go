@@ -83,7 +83,13 @@ func parseMaps(data []byte, pid int, exe string) []Mapped {
 			continue
 		}
 		seen[path] = true
-		m := Mapped{Path: path, Deleted: deleted, source: procPath(pid, "map_files/"+f[0]), direct: procPath(pid, "root") + path}
+		var from, to uint64
+		if _, err := fmt.Sscanf(f[0], "%x-%x", &from, &to); err != nil {
+			continue
+		}
+		// The names in map_files have no leading zeros.
+		source := procPath(pid, fmt.Sprintf("map_files/%x-%x", from, to))
+		m := Mapped{Path: path, Deleted: deleted, source: source, direct: procPath(pid, "root") + path}
 		var major, minor uint32
 		if _, err := fmt.Sscanf(f[3]+" "+f[4], "%x:%x %d", &major, &minor, &m.inode); err != nil {
 			continue

@@ -10,7 +10,8 @@ import (
 )
 
 // mapsOf is /proc/PID/maps as the kernel writes it.
-const mapsOf = `5618c4a00000-5618c4a2e000 r--p 00000000 fe:00 1311                       /usr/sbin/nginx
+const mapsOf = `00400000-00401000 r-xp 00000000 fe:00 1211                               /srv/low.so
+5618c4a00000-5618c4a2e000 r--p 00000000 fe:00 1311                       /usr/sbin/nginx
 5618c4a2e000-5618c4b0d000 r-xp 0002e000 fe:00 1311                       /usr/sbin/nginx
 5618c5e00000-5618c5e65000 rw-p 00000000 00:00 0                          [heap]
 7f10a4000000-7f10a4021000 rwxp 00000000 00:00 0 
@@ -35,6 +36,7 @@ func TestParseMaps(t *testing.T) {
 	module := file("/usr/lib/nginx/modules/ngx_stream_module.so", "7f10a9100000-7f10a9130000", 0x103, 2, 4294967299)
 	module.Deleted = true
 	want := []Mapped{
+		file("/srv/low.so", "400000-401000", 0xfe, 0, 1211),
 		file("/usr/lib/x86_64-linux-gnu/libc.so.6", "7f10a8e28000-7f10a8fb0000", 0xfe, 0, 2201),
 		module,
 		file("/opt/my modules/a b.so", "7f10a9200000-7f10a9230000", 0xfe, 0, 3301),
@@ -53,7 +55,7 @@ func TestParseMaps(t *testing.T) {
 
 func TestParseMapsPassesOver(t *testing.T) {
 	for _, line := range []string{
-		"", "\n", "nonsense", "1-2 r-xp", "1-2 r-xp 0 fe:00 7", "1-2 r-xp 0 fe:00 x /a", "1-2 r-xp 0 fe 7 /a", "1-2 rx 0 fe:00 7 /a",
+		"", "\n", "nonsense", "1-2 r-xp", "1-2 r-xp 0 fe:00 7", "1-2 r-xp 0 fe:00 x /a", "1-2 r-xp 0 fe 7 /a", "1-2 rx 0 fe:00 7 /a", "/ r-xp 0 fe:00 7 /a", "1 r-xp 0 fe:00 7 /a",
 		"1-2 r--p 0 fe:00 7 /a", "1-2 r-xp 0 00:00 0 [vdso]", "1-2 r-xp 0 00:00 0 anon_inode:x", "1-2 r-xp 0 fe:00 7 /dev/shm/a", "1-2 r-xp 0 fe:00 7 /exe",
 	} {
 		if got := parseMaps([]byte(line), 1, "/exe"); len(got) > 0 {
@@ -81,6 +83,7 @@ func FuzzParseMaps(f *testing.F) {
 		f.Add([]byte(line))
 	}
 	f.Add([]byte(mapsOf))
+	f.Add([]byte("/ 00x  0:0 0 /")) // not an address
 	f.Add([]byte("1-2 --x 0 0:0 1 / (deleted)"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const exe = "/usr/sbin/nginx"
