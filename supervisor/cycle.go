@@ -47,6 +47,7 @@ type cycle struct {
 	killed                  int       // steps of Dismissing's escalation
 	followedAt              time.Time // when systemd was asked in Dismissing
 	undo                    bool      // a person wants the old version back
+	hupSent                 bool
 	restoreDone             bool
 	confirmUntil            time.Time
 	asked                   map[nginx.ID]int

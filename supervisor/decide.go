@@ -224,9 +224,12 @@ func (s *Supervisor) rolledBack(c *cycle, inputs string) {
 	if c.rec.Result == Stuck {
 		reason, inputs = string(Stuck), ""
 	}
+	text := fmt.Sprintf("it was tried and rolled back: %s; `nginx-hotswap upgrade` tries it again", c.rec.Reason)
+	if c.rec.Result == Stuck {
+		text = c.outcome(Stuck, c.rec.Reason).Text
+	}
 	s.remember(func(a *Attachment) {
-		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reason, Inputs: inputs,
-			Text: fmt.Sprintf("it was tried and rolled back: %s; `nginx-hotswap upgrade` tries it again", c.rec.Reason)}
+		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reason, Inputs: inputs, Text: text}
 	})
 }
 

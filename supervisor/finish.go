@@ -51,7 +51,7 @@ func (c *cycle) outcome(result Result, reason string) Outcome {
 		out.Text = fmt.Sprintf("upgraded %s to %s in %v", c.rec.Old.Version, c.rec.Successor.Version, since(c.rec.Started))
 	case RolledBack:
 		out.Code = ExitRolledBack
-		out.Text = fmt.Sprintf("rolled back: %s; %s serves", reason, c.rec.Old.Version)
+		out.Text = fmt.Sprintf("rolled back: %s; %s%s serves", reason, c.wentBack(), c.rec.Old.Version)
 	case Overtaken:
 		out.Code = ExitFailure
 		out.Text = "overtaken: " + reason
@@ -63,6 +63,18 @@ func (c *cycle) outcome(result Result, reason string) Outcome {
 		out.Text = fmt.Sprintf("stuck: %s; both masters are left as they are: %s", reason, c.waysOut())
 	}
 	return out
+}
+
+// wentBack says what was done on the way back.
+func (c *cycle) wentBack() string {
+	text := ""
+	if c.hupSent {
+		text = fmt.Sprintf("HUP sent to old master %d, ", c.rec.Old.PID)
+	}
+	if c.rec.Successor.PID != 0 {
+		text += fmt.Sprintf("successor %d dismissed; ", c.rec.Successor.PID)
+	}
+	return text
 }
 
 // waysOut names the commands of the ways that are still open.

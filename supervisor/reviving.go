@@ -93,6 +93,7 @@ func (c *cycle) sendHUP(ctx context.Context) error {
 	if err != nil || c.revived {
 		return err
 	}
+	c.hupSent = true
 	return c.old.Signal(unix.SIGHUP)
 }
 

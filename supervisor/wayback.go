@@ -72,6 +72,7 @@ func (c *cycle) restored(context.Context) (bool, error) { return c.restoreDone, 
 // and what is left is a difference between disk and memory, which is told.
 func (c *cycle) restore(ctx context.Context) error {
 	c.restoreDone = true
+	c.s.publish(func(v *view) { v.successor = nil })
 	if !c.rec.Condemned {
 		return nil
 	}
