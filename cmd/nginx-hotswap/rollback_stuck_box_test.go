@@ -76,7 +76,7 @@ func (m *machine) leadsBack() {
 	})
 	m.eventually("it is pending", func() bool {
 		after = m.status()
-		return after.Pending && strings.Contains(after.Reason, "tried and rolled back")
+		return after.Pending && strings.Contains(after.Reason, "stuck: ")
 	})
 	load.lossless()
 	if after.Phase != supervisor.Idle || after.Last.Result != supervisor.Stuck {
