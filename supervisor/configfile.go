@@ -126,10 +126,7 @@ func loadInstance(file string, common UpgradeConfig) (InstanceConfig, []Warning,
 }
 
 func confFiles(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	entries, err := readDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,7 +56,7 @@ func crash(text string) {
 		out, _ := s.Upgrade(ctx, Request{Origin: OriginCLI, Wait: WaitDone})
 		upgraded <- out
 	}()
-	if isWayBack(plan.Phase) {
+	if plan.Phase.isWayBack() {
 		for s.snapshot().phase != Soaking {
 			time.Sleep(time.Millisecond)
 		}
@@ -75,10 +74,6 @@ func (p crashPlan) supervisor(log *slog.Logger) *Supervisor {
 	c.Upgrade.DismissTimeoutSec = 5 * time.Second
 	return New(InstanceConfig{Name: "test", PIDFile: p.PIDFile, Upgrade: c.Upgrade},
 		Options{Config: c, Store: p.Store, Log: log, PackageLocks: []PackageLock{}})
-}
-
-func isWayBack(p Phase) bool {
-	return slices.Contains([]Phase{Reviving, Returning, Dismissing, Restoring}, p)
 }
 
 // unreachable are the points that a run without a unit cannot reach, because
@@ -137,7 +132,7 @@ func crashAt(t *testing.T, phase Phase, point string) {
 	go func() { done <- s.Run(ctx) }()
 	var last *Record
 	want, runs := Upgraded, version
-	if isWayBack(phase) {
+	if phase.isWayBack() {
 		want, runs = RolledBack, n.Version
 	}
 	nginxtest.Eventually(t, "the cycle ends", func() bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -52,7 +51,6 @@ type cycle struct {
 	confirmUntil            time.Time
 	asked                   map[nginx.ID]int
 	orphaned                map[nginx.ID]bool
-	revived                 bool      // HUP was sent before
 	reloaded                bool      // the successor has loaded its configuration anew
 	stable                  time.Time // since when old goes on as if nothing had been
 }
@@ -73,6 +71,7 @@ func (c *cycle) close() {
 	c.leaveLine()
 	c.candidate.Close()
 	if c.prober != nil {
+		c.prober.stop()
 		c.prober.in.Close()
 	}
 	if c.logs != nil {
@@ -153,7 +152,7 @@ func (c *cycle) enter(phase Phase) error {
 	if err := c.s.store.SaveRunning(c.rec); err != nil {
 		// Before USR2 that is a reason not to begin. Afterwards carrying on
 		// is safer than stopping in the middle.
-		if phase == Verifying || phase == Keeping || phase == Starting {
+		if phase.isEarly() {
 			return fmt.Errorf("cannot write the record: %w", err)
 		}
 		c.s.log.Error("cannot write the record, the cycle goes on", "error", err)
@@ -163,7 +162,7 @@ func (c *cycle) enter(phase Phase) error {
 
 // tellUnit shows the phase in `systemctl status` of the unit.
 func (c *cycle) tellUnit(phase Phase) {
-	if c.old.unit == nil || phase == Verifying || phase == Keeping || phase == Starting {
+	if c.old.unit == nil || phase.isEarly() {
 		return
 	}
 	c.s.notifyUnit(c.old.unit, c.old.PID, fmt.Sprintf("STATUS=nginx-hotswap: %s to %s, %s",
@@ -188,15 +187,10 @@ func (c *cycle) wait(ctx context.Context, poll <-chan time.Time) error {
 		// Something changed around us: the conditions are looked at now,
 		// and everything else when the cycle is done.
 	}
-	if c.undo && !c.goesBack() {
+	if c.undo && !c.rec.Phase.isWayBack() {
 		return errAsked
 	}
 	return nil
-}
-
-// goesBack reports whether the rollback table is being carried out.
-func (c *cycle) goesBack() bool {
-	return slices.Contains([]Phase{Reviving, Returning, Dismissing, Restoring}, c.rec.Phase)
 }
 
 // since is for sentences: 21ms, 3.2s.

@@ -123,14 +123,14 @@ func TestUnfit(t *testing.T) {
 	dir := t.TempDir()
 	module, library := filepath.Join(dir, "stream.so"), filepath.Join(dir, "libssl.so.3")
 	b := KeptBuild{Version: "1.26.3", Files: []KeptFile{{module, sha("module"), true}, {library, sha("library"), false}}}
-	for name, tt := range map[string]struct{ module, library, says string }{
+	for name, tt := range map[string]struct{ module, shared, says string }{
 		"the same":                 {"module", "library", ""},
 		"another module":           {"newer module", "library", module + " was replaced too, and 1.26.3 was kept with another one"},
 		"another library":          {"module", "newer library", library + " was replaced too, and 1.26.3 was kept with another one"},
 		"a module that is missing": {"", "library", module + ", which 1.26.3 was built for, cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			put(t, library, tt.library)
+			put(t, library, tt.shared)
 			if err := os.Remove(module); err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
 			}

@@ -1,5 +1,7 @@
 package supervisor
 
+import "slices"
+
 // Phase is a row of the procedure. Phases are stored by name, so that a record
 // is understood by every version of this program.
 type Phase string
@@ -23,6 +25,14 @@ const (
 	Dismissing Phase = "dismissing" // QUIT: the successor goes
 	Restoring  Phase = "restoring"  // the kept binary takes the failed one's place
 )
+
+// isWayBack reports whether a phase belongs to a rollback.
+func (p Phase) isWayBack() bool {
+	return slices.Contains([]Phase{Reviving, Returning, Dismissing, Restoring}, p)
+}
+
+// isEarly reports whether a phase is one in which old may not have been touched.
+func (p Phase) isEarly() bool { return slices.Contains([]Phase{Verifying, Keeping, Starting}, p) }
 
 // Idle is the phase of an instance that no cycle runs for.
 const Idle Phase = "idle"

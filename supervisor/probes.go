@@ -42,9 +42,11 @@ type round struct {
 }
 
 // prober asks the successor while it soaks. Asking takes time, so it has
-// goroutines of its own, one for each question; they end with the cycle.
+// goroutines of its own, one for each question; they end with the verdict.
 type prober struct {
 	in      *probe.Namespace
+	ctx     context.Context // the goroutines live as long as this one
+	stop    context.CancelFunc
 	rounds  chan round
 	asked   map[string]int // rounds by question
 	streaks map[int]*probe.Streak
@@ -81,7 +83,8 @@ func (c *cycle) startProbes() {
 		c.s.log.Warn("no probes: "+err.Error(), fieldInstance, c.rec.Instance)
 		return
 	}
-	c.prober = &prober{in: in, rounds: make(chan round, 16), asked: make(map[string]int), streaks: make(map[int]*probe.Streak)}
+	ctx, stop := context.WithCancel(c.ctx)
+	c.prober = &prober{in: in, ctx: ctx, stop: stop, rounds: make(chan round, 16), asked: make(map[string]int), streaks: make(map[int]*probe.Streak)}
 	for _, p := range c.cfg.Probes {
 		c.prober.asked[p.target(in).String()] = 0
 		go c.ask(p.target(in), p, c.mayRun(p.target(in)))
@@ -111,7 +114,7 @@ func (c *cycle) ask(t probe.Target, p ProbeConfig, forbidden error) {
 		r := round{target: t.String(), threshold: cmp.Or(p.FailureThreshold, defaultProbeThreshold), at: time.Now()}
 		if forbidden != nil {
 			r.unasked = forbidden.Error()
-		} else if a := t.Ask(c.ctx); !a.Asked() {
+		} else if a := t.Ask(c.prober.ctx); !a.Asked() {
 			r.unasked = a.Text
 		} else if !t.Accepts(a) {
 			r.text = fmt.Sprintf("%s: %s", t, a.Text)
@@ -148,7 +151,7 @@ func (c *cycle) mayRun(t probe.Target) error {
 func (c *cycle) compareAnswers(d *probe.Differential) {
 	for {
 		r := round{target: differentialName, threshold: defaultProbeThreshold, at: time.Now()}
-		for _, m := range d.Check(c.ctx) {
+		for _, m := range d.Check(c.prober.ctx) {
 			if m.Upstream() {
 				c.s.log.Info(fmt.Sprintf("%s: %s is taken for an outage behind nginx", c.rec.Instance, m))
 				continue
@@ -167,13 +170,13 @@ func (c *cycle) tellRound(r round, interval time.Duration) bool {
 	select {
 	case c.prober.rounds <- r:
 		c.poke()
-	case <-c.ctx.Done():
+	case <-c.prober.ctx.Done():
 		return false
 	}
 	select {
 	case <-time.After(interval):
 		return true
-	case <-c.ctx.Done():
+	case <-c.prober.ctx.Done():
 		return false
 	}
 }

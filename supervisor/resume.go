@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -49,7 +48,7 @@ func (s *Supervisor) resume(ctx context.Context) error {
 // begun reports whether old has been touched by the cycle: before USR2 there
 // is nothing to carry on, the next look begins anew.
 func begun(ctx context.Context, old *nginx.Process, rec *Record) (bool, error) {
-	if !slices.Contains([]Phase{Verifying, Keeping, Starting}, rec.Phase) {
+	if !rec.Phase.isEarly() {
 		return true, nil
 	}
 	// A USR2 that is still on its way must have had its effect.
@@ -169,8 +168,7 @@ func (c *cycle) holdWorkers() error {
 
 // runAgain enters the table that the record's phase belongs to.
 func (c *cycle) runAgain(ctx context.Context) (Result, error) {
-	switch c.rec.Phase {
-	case Reviving, Returning, Dismissing, Restoring:
+	if c.rec.Phase.isWayBack() {
 		return c.goBack(ctx, c.rec.Phase, &badSign{c.rec.Reason, c.rec.Condemned})
 	}
 	if c.successor == nil && c.rec.Phase != Starting {

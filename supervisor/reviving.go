@@ -74,6 +74,7 @@ func (c *cycle) sendHUP(ctx context.Context) error {
 	}
 	// WINCH and HUP that reach a master in one wake-up leave it without
 	// workers: first WINCH must have had its effect.
+	revived := false // by a HUP that was sent before
 	err := c.runner().await(ctx, true, func(context.Context) (bool, error) {
 		tree, err := nginx.ReadTree(c.old.ID)
 		if err != nil {
@@ -85,12 +86,12 @@ func (c *cycle) sendHUP(ctx context.Context) error {
 		}
 		if fresh, known := c.oldWorkers(tree); known == 0 {
 			// HUP may not be repeated, it doubles the workers.
-			c.revived = fresh > 0 || len(tree.With(nginx.RoleStarting)) > 0
+			revived = fresh > 0 || len(tree.With(nginx.RoleStarting)) > 0
 			return true, nil
 		}
 		return false, c.old.Signal(unix.SIGWINCH)
 	})
-	if err != nil || c.revived {
+	if err != nil || revived {
 		return err
 	}
 	c.hupSent = true

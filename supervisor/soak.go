@@ -33,6 +33,9 @@ func (c *cycle) soaked(context.Context) (bool, error) {
 	}
 	c.verdict = true
 	c.leaveLine()
+	if c.prober != nil {
+		c.prober.stop() // the answers are of no use any more
+	}
 	c.s.audit().Cycle(EventVerdict, c.rec, time.Since(c.soakFrom), "verdict good after %v, %s, %d crashes; old master %d is kept %s",
 		since(c.soakFrom), c.probesText(), len(c.crashes), c.old.PID, c.keptHow())
 	c.s.answer(WaitVerdict, Outcome{Code: ExitOK, Text: fmt.Sprintf("upgraded %s to %s: it serves, the old master %d finishes its connections%s",

@@ -101,12 +101,18 @@ func (s Store) prune(keep int) error {
 	return nil
 }
 
-// recordNames returns the names of the records, oldest first.
-func (s Store) recordNames() ([]string, error) {
-	entries, err := os.ReadDir(s.history())
+// readDir lists a directory, which is empty when it is not there.
+func readDir(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	return entries, err
+}
+
+// recordNames returns the names of the records, oldest first.
+func (s Store) recordNames() ([]string, error) {
+	entries, err := readDir(s.history())
 	if err != nil {
 		return nil, err
 	}

@@ -151,10 +151,7 @@ func (v Vault) Find(name string) (KeptBuild, error) {
 // Builds returns what is in the vault, oldest first. Directories without a
 // readable build.json are left out.
 func (v Vault) Builds() ([]KeptBuild, error) {
-	entries, err := os.ReadDir(v.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	entries, err := readDir(v.Dir)
 	if err != nil {
 		return nil, err
 	}
