@@ -42,13 +42,14 @@ var (
 	EventRestored  = Event{"restored", "9eeebdcd94444249bcff1a9caf6b1065", systemd.LevelNotice, true}
 	EventMismatch  = Event{"mismatch", "b3e2687e40954b2db994894693b8c3ad", slog.LevelWarn, true}
 	EventHeld      = Event{"held", "3efe34a1e2c04bf78b6a1578a7b03da9", systemd.LevelNotice, false}
+	EventReload    = Event{"reload", "4e3cef52b47b476ab38a499b539f0145", systemd.LevelNotice, true}
 )
 
 // Events lists them all, for the catalog.
 var Events = []Event{
 	EventAttached, EventDetached, EventPending, EventCandidate, EventWaiting, EventAccepted, EventKept, EventStarted,
 	EventShifted, EventVerdict, EventDrained, EventRetired, EventRejected, EventRollback, EventFinished, EventStuck,
-	EventRestored, EventMismatch, EventHeld,
+	EventRestored, EventMismatch, EventHeld, EventReload,
 }
 
 // Names of journal fields.

@@ -104,7 +104,7 @@ func TestBadSuccessors(t *testing.T) {
 		"workers crash":    {workersCrash, true, `worker \d+ of \S+ (died by SIGABRT|exited)`},
 		"workers hang":     {workersHang, true, `it took too long \(more than 2s\)`},
 		// The master does not start a worker again that ended with this code.
-		"workers refuse": {workersRefuse, true, `worker \d+ of \S+ exited|it took too long \(more than 2s\)`},
+		"workers refuse": {workersRefuse, true, `worker \d+ of \S+ exited|has no workers: .*setgid`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tt.root && os.Geteuid() != 0 {

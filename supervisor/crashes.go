@@ -11,7 +11,9 @@ import (
 // lookAtWorkers takes hold of the successor's new workers and asks how those
 // that are gone ended. It returns a bad sign when one crashed.
 func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
-	c.reloaded = c.reloaded || len(tree.With(nginx.RoleDraining)) > 0
+	if len(tree.With(nginx.RoleDraining)) > 0 {
+		c.noteReload()
+	}
 	if c.holdSuccessorWorkers(tree) {
 		c.rec.Successor.Workers = identities(tree.With(nginx.RoleWorker, nginx.RoleStarting))
 		c.save()
@@ -29,13 +31,24 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 			exit = c.loggedExit(id.PID)
 		}
 		c.forget(id)
-		c.reloaded = c.reloaded || exit.Known && exit.Signal == 0 && exit.Code == 0
+		if exit.Known && exit.Signal == 0 && exit.Code == 0 {
+			c.noteReload()
+		}
 		if condemns(exit) {
 			c.crashes = append(c.crashes, time.Now())
 			return condemning("worker %d of %s %v", id.PID, c.rec.Successor.Version, exit)
 		}
 	}
 	return nil
+}
+
+// noteReload is called when workers of the successor go as they do in a reload.
+func (c *cycle) noteReload() {
+	c.unchecked = true
+	if !c.rec.Reloaded {
+		c.rec.Reloaded = true
+		c.save()
+	}
 }
 
 // holdSuccessorWorkers reports whether there were new ones.

@@ -51,7 +51,11 @@ type cycle struct {
 	confirmUntil            time.Time
 	asked                   map[nginx.ID]int
 	orphaned                map[nginx.ID]bool
-	reloaded                bool      // the successor has loaded its configuration anew
+	emptySince              time.Time // since when the successor has no workers
+	pulse                   *time.Timer
+	calm                    time.Time // when old was seen frozen last
+	reopened                time.Time // when old was told to open its logs anew
+	unchecked               bool      // the successor's listeners, since a reload
 	stable                  time.Time // since when old goes on as if nothing had been
 }
 
@@ -69,6 +73,9 @@ func (s *Supervisor) newCycle(ctx context.Context, m *master, rec *Record) *cycl
 func (c *cycle) close() {
 	c.stop()
 	c.leaveLine()
+	if c.pulse != nil {
+		c.pulse.Stop()
+	}
 	c.candidate.Close()
 	if c.prober != nil {
 		c.prober.stop()

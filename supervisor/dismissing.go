@@ -151,3 +151,63 @@ func (c *cycle) signalSuccessorWorkers(sig unix.Signal) {
 		_ = c.watched[id].Signal(sig) // it may be gone
 	}
 }
+
+// endOldWorkers asks the workers of a killed old master to finish: nobody else
+// ever would, and they would accept beside the successor for ever. Until that
+// serves, and when it was told to go itself, they are all that does.
+func (c *cycle) endOldWorkers(ctx context.Context) error {
+	if c.old.Alive() || c.successor == nil || !c.dismissAt.IsZero() {
+		return nil
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, c.cfg.StartTimeoutSec, errLate)
+	defer cancel()
+	err := c.runner().await(limited, true, func(context.Context) (bool, error) {
+		if err := c.successorLives(); err != nil {
+			return false, err
+		}
+		ready, _, err := c.ready()
+		return ready, err
+	})
+	if err != nil {
+		return ctx.Err()
+	}
+	for _, p := range c.oldOrphans() {
+		_ = p.Signal(unix.SIGQUIT) // it may be gone
+	}
+	return nil
+}
+
+// oldOrphans are the accepting workers of a killed old master: those from before
+// USR2, and those that were seen on the way back.
+func (c *cycle) oldOrphans() []*nginx.Process {
+	for _, id := range c.rec.Old.Workers {
+		_, _ = c.hold(id) // it may be gone
+	}
+	var found []*nginx.Process
+	for id, p := range c.watched {
+		if c.workers[id] || c.successor != nil && id == c.successor.ID || !p.Alive() {
+			continue
+		}
+		if title, err := nginx.ReadTitle(id.PID); err == nil && title.Role == nginx.RoleWorker {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// withoutMaster says what is to be done when the successor is gone too: what
+// the old master left behind serves, and stands in the way of a new one.
+func (c *cycle) withoutMaster() string {
+	serves := c.successor != nil && c.successor.Alive() && c.dismissAt.IsZero()
+	if c.old.Alive() || serves {
+		return ""
+	}
+	pids := ""
+	for _, p := range c.oldOrphans() {
+		pids += fmt.Sprintf(" %d", p.PID)
+	}
+	if pids == "" {
+		return "; start nginx"
+	}
+	return fmt.Sprintf("; its workers serve without a master: run `kill -QUIT%s`, then start nginx", pids)
+}

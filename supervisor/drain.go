@@ -58,7 +58,7 @@ func (c *cycle) alarm(from time.Time, span time.Duration) time.Time {
 }
 
 // oldDrained is the condition of Draining.
-func (c *cycle) oldDrained(context.Context) (bool, error) {
+func (c *cycle) oldDrained(ctx context.Context) (bool, error) {
 	if !c.draining {
 		return false, nil // not begun
 	}
@@ -67,6 +67,12 @@ func (c *cycle) oldDrained(context.Context) (bool, error) {
 	}
 	if err := c.crashLoop(); err != nil {
 		return false, err
+	}
+	if err := c.byOthers(ctx); err != nil {
+		return false, err
+	}
+	if c.onlyOldListens() {
+		return true, nil
 	}
 	if ok, err := c.confirmed(); !ok {
 		return false, err
@@ -93,6 +99,28 @@ func (c *cycle) oldDrained(context.Context) (bool, error) {
 	return !c.keepUntil.IsZero() && !time.Now().Before(c.keepUntil), nil
 }
 
+// onlyOldListens looks once after each reload of the successor whether a listener
+// was taken out of the configuration. As long as the frozen master holds it,
+// clients that come there are neither answered nor refused: it has to go at
+// once, and finishes its connections all the same.
+func (c *cycle) onlyOldListens() bool {
+	if !c.unchecked || c.cfg.ConfirmManual && !c.rec.Confirmed {
+		return false
+	}
+	held, err := c.successor.Listeners()
+	if err != nil {
+		return false
+	}
+	c.unchecked = false
+	missing := nginx.Missing(c.rec.Old.Listeners, held)
+	if len(missing) == 0 {
+		return false
+	}
+	c.s.audit().Cycle(EventReload, c.rec, 0, "since the reload %s does not listen on %s any more: old master %d, which still does, goes now",
+		c.rec.Successor.Version, missing[0], c.old.PID)
+	return true
+}
+
 // confirmed is the part of Draining that waits for a person.
 func (c *cycle) confirmed() (bool, error) {
 	if !c.cfg.ConfirmManual || c.rec.Confirmed {
@@ -112,6 +140,14 @@ func forked(tree nginx.Tree) []nginx.Child {
 		}
 	}
 	return found
+}
+
+// hurryOld is for an old master that was told to go before its workers had
+// finished.
+func (c *cycle) hurryOld() {
+	if tree, err := nginx.ReadTree(c.old.ID); err == nil {
+		c.hurry(forked(tree))
+	}
 }
 
 // hurry ends old workers that have not finished by DrainTimeoutSec. Their

@@ -3,8 +3,11 @@ package supervisor_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
+	"time"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
@@ -16,6 +19,9 @@ type fakeUnit struct {
 	mu      sync.Mutex
 	state   systemd.State
 	reloads int
+	// stale is taken for the main process when it is no more, until a reload:
+	// as if the pid file had been read in its last moment.
+	stale int
 }
 
 func newFakeUnit(name, pidFile string, mainPID int) *fakeUnit {
@@ -38,6 +44,9 @@ func (u *fakeUnit) change(f func(*systemd.State)) {
 func (u *fakeUnit) State(context.Context) (systemd.State, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.stale != 0 && !nginxtest.Exists(fmt.Sprintf("/proc/%d", u.stale)) {
+		u.state.MainPID = u.stale
+	}
 	return u.state, nil
 }
 
@@ -66,6 +75,19 @@ func (u *fakeUnit) Notify(_ int, lines ...string) error {
 		}
 	})
 	return nil
+}
+
+// ReloadUnit reads the pid file, as systemd does at the end of a reload.
+func (u *fakeUnit) ReloadUnit(context.Context) error {
+	data, err := os.ReadFile(u.state.PIDFile)
+	if err != nil {
+		return err
+	}
+	u.change(func(s *systemd.State) {
+		u.stale, s.Changed = 0, time.Now()
+		_, err = fmt.Sscan(string(data), &s.MainPID)
+	})
+	return err
 }
 
 func (u *fakeUnit) Reload(context.Context) error {

@@ -201,7 +201,7 @@ func (c *cycle) probed() error {
 func (c *cycle) note(r round) error {
 	c.prober.asked[r.target]++
 	c.prober.total++
-	if r.target == differentialName && c.reloaded {
+	if r.target == differentialName && c.rec.Reloaded {
 		return nil // another configuration may answer otherwise
 	}
 	if r.unasked != "" {

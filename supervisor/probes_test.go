@@ -184,7 +184,7 @@ func TestProbed(t *testing.T) {
 // that a person wrote says what is good under any.
 func TestProbesAfterAReload(t *testing.T) {
 	c := soaking(t, differentialName, "a")
-	c.reloaded = true
+	c.rec.Reloaded = true
 	for range 5 {
 		if err := c.note(failed(differentialName)); err != nil {
 			t.Fatal(err)

@@ -31,7 +31,8 @@ type Record struct {
 	Reason    string     `json:"reason,omitempty"`
 	Condemned bool       `json:"condemned,omitempty"` // the build did it
 	Confirmed bool       `json:"confirmed,omitempty"`
-	Drift     string     `json:"drift,omitempty"` // a file changed since old loaded it
+	Drift     string     `json:"drift,omitempty"`    // a file changed since old loaded it
+	Reloaded  bool       `json:"reloaded,omitempty"` // the successor has loaded its configuration anew
 	Started   time.Time  `json:"started"`
 	Finished  *time.Time `json:"finished,omitempty"`
 	// Expected is what the old master answered, for the differential probe.

@@ -138,6 +138,7 @@ func (m *master) likelyPIDFile(given string) string {
 // workers.
 func (c *cycle) findAgain() error {
 	c.usr2At = c.rec.Started // it was sent, or we would not be here
+	c.unchecked = c.rec.Reloaded
 	if c.rec.Successor.PID == 0 {
 		return nil
 	}

@@ -113,10 +113,16 @@ func (c *cycle) sameControlGroup() error {
 // oldRetired is the condition of Retiring.
 func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 	if c.old.Alive() {
+		c.hurryOld()
 		return false, nil
 	}
 	if err := c.removeStaleOldBin(); err != nil {
 		return false, err
+	}
+	if c.quitAt.IsZero() { // it was killed, perhaps before its workers were told to go
+		if err := c.endOldWorkers(ctx); err != nil {
+			return false, err
+		}
 	}
 	if c.old.unit == nil {
 		c.retired("it serves alone")

@@ -19,9 +19,15 @@ var errOldGone = errors.New("the old master is gone")
 // upgrade, and all of them are new. Those from before WINCH do not count: they
 // may have been told to go. Only where WINCH was never taken they do.
 func (c *cycle) oldServes(context.Context) (bool, error) {
+	if !c.old.Alive() { // until it is reaped it looks like one without workers
+		return false, errOldGone
+	}
 	tree, err := nginx.ReadTree(c.old.ID)
 	if err != nil {
 		return false, errOldGone
+	}
+	for _, w := range tree.With(nginx.RoleWorker, nginx.RoleStarting) {
+		_, _ = c.hold(w.ID) // should old be killed, nobody else would know them
 	}
 	fresh, known := c.oldWorkers(tree)
 	enough := max(1, len(c.rec.Old.Workers))
@@ -93,6 +99,9 @@ func (c *cycle) sendHUP(ctx context.Context) error {
 	})
 	if err != nil || revived {
 		return err
+	}
+	if !c.successor.Alive() { // meanwhile: old starts its workers by itself
+		return c.reviveAlone(ctx)
 	}
 	c.hupSent = true
 	return c.old.Signal(unix.SIGHUP)

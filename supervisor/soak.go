@@ -18,11 +18,14 @@ func (c *cycle) soak(context.Context) error {
 }
 
 // soaked is the condition of Soaking: SoakSec without a bad sign.
-func (c *cycle) soaked(context.Context) (bool, error) {
+func (c *cycle) soaked(ctx context.Context) (bool, error) {
 	if c.soakFrom.IsZero() {
 		return false, nil // not begun; a cycle that is resumed soaks anew
 	}
 	if err := c.badSign(); err != nil {
+		return false, err
+	}
+	if err := c.byOthers(ctx); err != nil {
 		return false, err
 	}
 	if err := c.probed(); err != nil {

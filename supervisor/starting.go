@@ -197,7 +197,27 @@ func (c *cycle) ready() (bool, nginx.Tree, error) {
 		return false, tree, err
 	}
 	workers, starting := tree.With(nginx.RoleWorker), tree.With(nginx.RoleStarting)
+	if err := c.workerless(len(workers) + len(starting)); err != nil {
+		return false, tree, err
+	}
 	return len(workers) > 0 && len(starting) == 0, tree, nil
+}
+
+// workerless is the end of a successor that waits for signals and has no workers:
+// it does not start those again that have ended with a fatal code. For an
+// instant it is like that whenever a worker has ended.
+func (c *cycle) workerless(workers int) error {
+	if workers > 0 {
+		c.emptySince = time.Time{}
+		return nil
+	}
+	if c.emptySince.IsZero() {
+		c.emptySince = time.Now()
+	}
+	if time.Since(c.emptySince) < unshifted {
+		return nil
+	}
+	return &badSign{text: c.explained(fmt.Sprintf("successor %d has no workers", c.successor.PID))}
 }
 
 // takesOver makes sure that the successor holds every socket on which clients

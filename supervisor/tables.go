@@ -16,7 +16,7 @@ func (c *cycle) table() []step {
 		{Shifting, c.oldAcceptsNoMore, c.sendWINCH, shiftLimit, true},
 		{Soaking, c.soaked, c.soak, Infinity, false},
 		{Draining, c.oldDrained, c.drain, Infinity, false},
-		{Retiring, c.oldRetired, c.sendQUIT, Infinity, true},
+		{Retiring, c.oldRetired, c.sendQUIT, Infinity, false},
 	}
 }
 

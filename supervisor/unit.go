@@ -20,6 +20,8 @@ type Unit interface {
 	Notify(pid int, lines ...string) error
 	// Reload is the manager's daemon-reload.
 	Reload(ctx context.Context) error
+	// ReloadUnit queues a reload of the unit (systemctl reload).
+	ReloadUnit(ctx context.Context) error
 }
 
 // Systemd finds units. It is nil where systemd does not run.

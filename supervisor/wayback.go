@@ -26,9 +26,13 @@ func (c *cycle) goBack(ctx context.Context, from Phase, cause error) (Result, er
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
+	if !c.old.Alive() {
+		return c.lostOld(ctx) // killed on the way back
+	}
 	if failed, ok := errors.AsType[*StepError](err); ok {
 		return c.stuck(failed)
 	}
+	c.catchUp(ctx)
 	return c.finish(RolledBack, c.rec.Reason), nil
 }
 
@@ -48,10 +52,15 @@ func (c *cycle) goForward(ctx context.Context) (Result, error) {
 	if err := c.overtaken(ctx); err != nil {
 		return c.finish(Overtaken, err.Error()), nil
 	}
-	if err := c.restore(ctx); err != nil {
+	if err := c.endOldWorkers(ctx); err != nil {
 		return "", err
 	}
-	return c.finish(Lost, c.rec.Reason+"; the old master is gone, so there is no way back to it"), nil
+	if !c.restoreDone {
+		if err := c.restore(ctx); err != nil {
+			return "", err
+		}
+	}
+	return c.finish(Lost, c.rec.Reason+"; the old master is gone, so there is no way back to it"+c.withoutMaster()), nil
 }
 
 // quarantine remembers a build that crashed or answered wrongly.
@@ -151,6 +160,9 @@ func (c *cycle) mismatch(why string) {
 
 // lostOld deals with an old master that is gone before it was told to go.
 func (c *cycle) lostOld(ctx context.Context) (Result, error) {
+	if err := c.removeStaleOldBin(); err != nil {
+		c.s.log.Warn("cannot remove the old master's pid file", "error", err)
+	}
 	if err := c.overtaken(ctx); err != nil {
 		if c.jobByOthers(ctx) {
 			return c.finish(Overtaken, err.Error()), nil
@@ -158,7 +170,10 @@ func (c *cycle) lostOld(ctx context.Context) (Result, error) {
 		return c.finish(Lost, fmt.Sprintf("old master %d %v; %v", c.old.PID, c.old.Exit(), err)), nil
 	}
 	if c.successor == nil || !c.successor.Alive() {
-		return c.finish(Lost, fmt.Sprintf("old master %d %v and no successor is there", c.old.PID, c.old.Exit())), nil
+		return c.finish(Lost, fmt.Sprintf("old master %d %v and no successor is there%s", c.old.PID, c.old.Exit(), c.withoutMaster())), nil
+	}
+	if c.rec.Phase.isWayBack() {
+		return c.goForward(ctx) // for the reason that is on record
 	}
 	return c.goBack(ctx, Reviving, fmt.Errorf("old master %d %v", c.old.PID, c.old.Exit()))
 }

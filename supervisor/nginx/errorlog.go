@@ -95,6 +95,25 @@ func (l *ErrorLog) Reopen() error {
 	return nil
 }
 
+// LogsDiffer reports whether a master appends to a file that another one does
+// not append to: so it is when only the other was told, by USR1, that logs were
+// rotated.
+func LogsDiffer(master, other *Process) (bool, error) {
+	open, err := (&ErrorLog{master: master}).find()
+	if err != nil {
+		return false, err
+	}
+	defer (&ErrorLog{files: open}).Close()
+	others, err := (&ErrorLog{master: other}).find()
+	if err != nil {
+		return false, err
+	}
+	defer (&ErrorLog{files: others}).Close()
+	return slices.ContainsFunc(open, func(f *logFile) bool {
+		return !slices.ContainsFunc(others, func(o *logFile) bool { return os.SameFile(o.info, f.info) })
+	}), nil
+}
+
 // find opens the regular files that the master appends to, each once.
 func (l *ErrorLog) find() (found []*logFile, err error) {
 	dir := procPath(l.master.PID, "fd")

@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Notify sends sd_notify lines on behalf of a process of the unit, see NotifyAs.
@@ -17,6 +18,20 @@ func (u *Unit) Reload(ctx context.Context) error {
 	}
 	defer m.Close()
 	return m.Reload(ctx)
+}
+
+// ReloadUnit queues a reload of the unit and returns when the job is there. At
+// its end systemd reads the unit's PIDFile= (service_sigchld_event).
+func (u *Unit) ReloadUnit(ctx context.Context) error {
+	m, err := Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := m.call(ctx, "ReloadUnit", u.name, "fail").Err; err != nil {
+		return fmt.Errorf("cannot reload %s: %w", u.name, err)
+	}
+	return nil
 }
 
 // UnitOf returns the name of the unit that a process belongs to, or "" when it

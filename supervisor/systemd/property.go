@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -25,6 +26,15 @@ func (p properties) uint32(name string) uint32 {
 func (p properties) uint64(name string) uint64 {
 	n, _ := p[name].Value().(uint64)
 	return n
+}
+
+// time reads a time stamp in microseconds since the epoch, zero for never.
+func (p properties) time(name string) time.Time {
+	usec := p.uint64(name)
+	if usec == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(usec))
 }
 
 func (p properties) hex(name string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -38,7 +39,8 @@ type State struct {
 	ControlGroup string // below the root of the hierarchy, "" when the unit does not run
 	NotifyAccess string // "none", "main", "exec", "all"
 	KillMode     string
-	MainPID      int // 0 when there is none
+	MainPID      int       // 0 when there is none
+	Changed      time.Time // when ActiveState or SubState changed last
 	JobID        uint32
 	JobType      string // "start", "stop", "reload", "restart", ...; "" without a job
 	NRestarts    uint32
@@ -95,6 +97,7 @@ func stateOf(p properties) State {
 		NotifyAccess: p.text("NotifyAccess"),
 		KillMode:     p.text("KillMode"),
 		MainPID:      int(p.uint32("MainPID")),
+		Changed:      p.time("StateChangeTimestamp"),
 		JobID:        jobID(p),
 		NRestarts:    p.uint32("NRestarts"),
 		ExecStart:    p.argv("ExecStart"),

@@ -1,0 +1,103 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+)
+
+// pulse is how often both masters are looked at while the old one is frozen: a
+// signal that somebody else sends to one of them is no event for us.
+const pulse = time.Second
+
+// byOthers looks for what administrators do to the frozen old master: they let
+// it write to new logs, reload the unit, or go back by hand.
+func (c *cycle) byOthers(ctx context.Context) error {
+	c.lookAgain()
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return nil // its end is seen elsewhere
+	}
+	c.reopenLogs()
+	if fresh, _ := c.oldWorkers(tree); fresh == 0 {
+		c.calm = time.Now()
+		return nil
+	}
+	// Old starts workers by itself when its successor is gone.
+	if err := c.successorLives(); err != nil {
+		return err
+	}
+	if !c.unitReloaded(ctx, c.frozenUntil()) {
+		return &badSign{text: fmt.Sprintf("somebody has sent HUP to old master %d, which accepts again", c.old.PID)}
+	}
+	return c.passOn(ctx)
+}
+
+// frozenUntil is a moment before which old certainly got no HUP: a reload of the
+// unit begins and ends some time before the workers are there.
+func (c *cycle) frozenUntil() time.Time {
+	if c.calm.IsZero() {
+		return c.rec.since(Shifting)
+	}
+	return c.calm.Add(-2 * pulse)
+}
+
+func (c *cycle) lookAgain() {
+	if c.pulse == nil {
+		c.pulse = time.AfterFunc(pulse, c.poke)
+		return
+	}
+	c.pulse.Reset(pulse)
+}
+
+// unitReloaded reports whether the unit is being reloaded or was since a moment.
+func (c *cycle) unitReloaded(ctx context.Context, since time.Time) bool {
+	if c.old.unit == nil {
+		return false
+	}
+	state, err := c.old.unit.State(ctx)
+	return err == nil && reloadedSince(state, since)
+}
+
+// reloadedSince reads a unit's state. A running unit changes its state for
+// nothing but a reload.
+func reloadedSince(state systemd.State, since time.Time) bool {
+	return state.JobType == "reload" || state.ActiveState == "reloading" ||
+		state.ActiveState == "active" && state.Changed.After(since)
+}
+
+// passOn gives the successor the HUP that `systemctl reload` has sent to the
+// old master (ExecReload=/bin/kill -HUP $MAINPID), and freezes that again.
+func (c *cycle) passOn(ctx context.Context) error {
+	c.s.audit().Cycle(EventReload, c.rec, 0, "the reload of %s reached old master %d: HUP passed on to successor %d, WINCH sent to %d again",
+		c.old.unit.Name(), c.old.PID, c.successor.PID, c.old.PID)
+	c.rec.Reloaded = true
+	c.save()
+	if err := ignoreGone(c.successor.Signal(unix.SIGHUP)); err != nil {
+		return err
+	}
+	if err := c.sendWINCH(ctx); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, shiftLimit, fmt.Errorf("old master %d is not frozen again: %w", c.old.PID, errLate))
+	defer cancel()
+	return c.runner().await(limited, true, c.oldAcceptsNoMore)
+}
+
+// reopenLogs passes on the USR1 that logrotate has sent to the successor only.
+func (c *cycle) reopenLogs() {
+	if time.Since(c.reopened) < time.Minute {
+		return // two configurations may name different logs
+	}
+	if differ, err := nginx.LogsDiffer(c.old.Process, c.successor); err != nil || !differ {
+		return
+	}
+	c.reopened = time.Now()
+	c.s.log.Debug(fmt.Sprintf("%s: USR1 sent to old master %d, so that it writes to the same logs as successor %d", c.rec.Instance, c.old.PID, c.successor.PID))
+	_ = c.old.Signal(unix.SIGUSR1) // it may be gone
+}
