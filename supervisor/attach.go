@@ -89,9 +89,18 @@ func (s *Supervisor) adopted(m *master) {
 		s.unitName = m.unit.Name()
 	}
 	listeners := s.countListeners(m)
+	var mapped []string
+	if s.watchLibraries {
+		files, err := s.libraries(m)
+		if err != nil {
+			s.log.Debug("cannot watch the libraries", "error", err)
+		}
+		mapped = files.paths
+	}
+	same := sameRoot(m.PID, m.binary)
 	s.publish(func(v *view) {
 		v.main, v.running, v.path, v.since, v.problem = &m.ID, m.build, m.binary, m.since, ""
-		v.listeners, v.unit = listeners, s.unitName
+		v.listeners, v.unit, v.mapped, v.sameRoot = listeners, s.unitName, mapped, same
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 func fullAttachment() Attachment {
 	return Attachment{
 		Baseline:   "aa",
-		Refused:    &Refused{SHA256: "bb", Reason: "owner", Text: "it belongs to somebody"},
+		Refused:    &Refused{Key: "bb", Reason: "owner", Text: "it belongs to somebody"},
 		Held:       true,
 		Quarantine: []Condemned{{SHA256: "cc", Version: "1.26.3", Reason: "it crashed", Cycle: "1", Since: someTime}},
 		Restored:   &Restored{SHA256: "dd", Condemned: "cc", Version: "1.26.3", Reason: "it crashed"},

@@ -15,6 +15,20 @@ import (
 type Build struct {
 	nginx.Version
 	SHA256 string
+	// Libraries is the digest of the modules and libraries that go with it, as
+	// far as the running master has them mapped; empty where nobody has looked.
+	Libraries string
+}
+
+// Key identifies a build for what is remembered of it: with another module or
+// library it is another build.
+func (b Build) Key() string { return buildKey(b.SHA256, b.Libraries) }
+
+func buildKey(sha256, libraries string) string {
+	if libraries == "" {
+		return sha256
+	}
+	return sha256 + "+" + hash8(libraries)
 }
 
 // Short is how a build is named in sentences: 1.26.3 (3f9c2a41…).

@@ -17,10 +17,14 @@ import (
 
 // candidate is a build on disk that differs from the running one.
 type candidate struct {
-	file   *os.File
-	path   string // in the master's view
-	build  Build  // Version only after inspect
-	tested time.Duration
+	file  *os.File
+	path  string // in the master's view
+	build Build  // Version only after inspect
+	// replaced are the modules and libraries that the running master has
+	// mapped and in whose place there is something else.
+	replaced []string
+	same     bool // the binary is the running one, only replaced ones differ
+	tested   time.Duration
 }
 
 func (c *candidate) Close() {
@@ -29,28 +33,39 @@ func (c *candidate) Close() {
 	}
 }
 
-// compare looks at what is on disk where USR2 would execute. It returns nil
-// when that is what the master runs: the same file, or the same contents.
-func (m *master) compare() (*candidate, error) {
+// compare looks at what is on disk where USR2 would execute, and at the modules
+// and libraries that go with it. It returns nil when that is what the master
+// runs: the same files, or the same contents.
+func (s *Supervisor) compare(m *master) (*candidate, error) {
 	f, err := m.root.Open(m.binary)
 	if err != nil {
 		return nil, m.unreadable(err)
 	}
-	same, err := m.runs(f)
-	if err != nil || same {
+	c := &candidate{file: f, path: m.binary, build: Build{SHA256: m.build.SHA256}}
+	if err := s.fill(c, m); err != nil || c.same && len(c.replaced) == 0 {
 		f.Close()
 		return nil, err
 	}
-	sha, err := nginx.HashFile(f)
+	return c, nil
+}
+
+func (s *Supervisor) fill(c *candidate, m *master) (err error) {
+	if c.same, err = m.runs(c.file); err != nil {
+		return err
+	}
+	if !c.same {
+		if c.build.SHA256, err = nginx.HashFile(c.file); err != nil {
+			return &Refusal{ReasonNotFile, fmt.Sprintf("cannot read %s: %v", m.binary, err), "install a binary there"}
+		}
+		c.same = c.build.SHA256 == m.build.SHA256
+	}
+	files, err := s.libraries(m)
 	if err != nil {
-		f.Close()
-		return nil, &Refusal{ReasonNotFile, fmt.Sprintf("cannot read %s: %v", m.binary, err), "install a binary there"}
+		return err
 	}
-	if sha == m.build.SHA256 {
-		f.Close()
-		return nil, nil
-	}
-	return &candidate{file: f, path: m.binary, build: Build{SHA256: sha}}, nil
+	c.replaced, c.build.Libraries = files.replaced, files.disk
+	m.build.Libraries = files.running
+	return nil
 }
 
 // runs reports whether the file is the very one that the master executes.
@@ -169,6 +184,7 @@ func (s *Supervisor) inspect(ctx context.Context, m *master, c *candidate) error
 	if build.SHA256 != c.build.SHA256 {
 		return &Refusal{ReasonBeingWritten, c.path + " changed while it was looked at", "it is looked at again"}
 	}
+	build.Libraries = c.build.Libraries
 	c.build = build
 	return nil
 }

@@ -14,10 +14,14 @@ import (
 type Config struct {
 	Units                 []string      // patterns of unit names
 	Automatic             bool          // act on what the watcher sees
+	WatchLibraries        bool          // replaced modules and libraries, too
 	SettleSec             time.Duration // a file is quiet for so long
 	PackageLockTimeoutSec time.Duration
-	Concurrency           int // cycles at the same time, over all instances
-	KeepHistory           int // finished records
+	HookTimeoutSec        time.Duration // hooks of package managers wait no longer
+	HoldPackageRestart    bool          // hold off restarts by maintainer scripts
+	PackageResultFails    bool          // PackageResult=fail: a bad build fails the package run
+	Concurrency           int           // cycles at the same time, over all instances
+	KeepHistory           int           // finished records
 
 	Upgrade   UpgradeConfig
 	Instances []InstanceConfig // those of instance.d
@@ -31,6 +35,7 @@ type UpgradeConfig struct {
 	KeepOldSec        time.Duration // the old master stays frozen after the verdict
 	DrainTimeoutSec   time.Duration // for the old workers to finish
 	DismissTimeoutSec time.Duration // for a dismissed successor to finish
+	RetainSec         time.Duration // at least so long the old master stays for a script of an rpm package
 	KeepBuilds        int           // builds in the vault
 	ConfirmManual     bool          // Confirm=manual: wait for `confirm` after the verdict
 	ConfirmTimeoutSec time.Duration // then roll back
@@ -55,8 +60,11 @@ func Defaults() Config {
 		Units: []string{"nginx.service", "nginx@*.service", "openresty.service", "angie.service",
 			"freenginx.service", "tengine.service"},
 		Automatic:             true,
+		WatchLibraries:        true,
 		SettleSec:             3 * time.Second,
 		PackageLockTimeoutSec: 15 * time.Minute,
+		HookTimeoutSec:        time.Minute,
+		HoldPackageRestart:    true,
 		Concurrency:           1,
 		KeepHistory:           200,
 		Upgrade: UpgradeConfig{
@@ -66,6 +74,7 @@ func Defaults() Config {
 			KeepOldSec:        2 * time.Minute,
 			DrainTimeoutSec:   Infinity,
 			DismissTimeoutSec: 30 * time.Second,
+			RetainSec:         time.Minute,
 			KeepBuilds:        5,
 			ConfirmTimeoutSec: 15 * time.Minute,
 			Differential:      true,
@@ -104,8 +113,12 @@ func (c *Config) section(name string) section {
 		return section{
 			"Units":                 setPatterns(&c.Units),
 			"Automatic":             setBool(&c.Automatic),
+			"WatchLibraries":        setBool(&c.WatchLibraries),
 			"SettleSec":             setSpan(&c.SettleSec),
 			"PackageLockTimeoutSec": setSpan(&c.PackageLockTimeoutSec),
+			"HookTimeoutSec":        setSpan(&c.HookTimeoutSec),
+			"HoldPackageRestart":    setBool(&c.HoldPackageRestart),
+			"PackageResult":         setWord(&c.PackageResultFails, "warn", "fail"),
 			"Concurrency":           setCount(&c.Concurrency, 1),
 			"KeepHistory":           setCount(&c.KeepHistory, 1),
 		}
@@ -136,6 +149,7 @@ func (u *UpgradeConfig) section(name string) section {
 			"KeepOldSec":        setSpan(&u.KeepOldSec),
 			"DrainTimeoutSec":   setSpan(&u.DrainTimeoutSec),
 			"DismissTimeoutSec": setSpan(&u.DismissTimeoutSec),
+			"RetainSec":         setSpan(&u.RetainSec),
 			"KeepBuilds":        setCount(&u.KeepBuilds, 1),
 			"Confirm":           setWord(&u.ConfirmManual, "auto", "manual"),
 			"ConfirmTimeoutSec": setSpan(&u.ConfirmTimeoutSec),

@@ -18,6 +18,7 @@ type cycle struct {
 	cfg UpgradeConfig
 	rec *Record
 
+	limits    limits
 	old       *master
 	candidate *candidate     // nil when a cycle is resumed after Starting
 	successor *nginx.Process // nil until it was seen
@@ -62,7 +63,7 @@ type cycle struct {
 func (s *Supervisor) newCycle(ctx context.Context, m *master, rec *Record) *cycle {
 	c := &cycle{s: s, cfg: s.instance.Upgrade, rec: rec, old: m, wake: make(chan struct{}, 1),
 		watched: make(map[nginx.ID]*nginx.Process), workers: make(map[nginx.ID]bool), asked: make(map[nginx.ID]int),
-		orphaned: make(map[nginx.ID]bool)}
+		orphaned: make(map[nginx.ID]bool), limits: s.limits}
 	c.ctx, c.stop = context.WithCancel(ctx)
 	c.watchExit(m.Process)
 	c.watchDirectory()

@@ -25,15 +25,15 @@ func (s *Supervisor) loadAttachment(m *master) error {
 		return nil
 	}
 	s.attachment = &Attachment{}
-	c, err := m.compare()
+	c, err := s.compare(m)
 	if err == nil && c != nil {
 		defer c.Close()
-		s.attachment.Baseline = c.build.SHA256
+		s.attachment.Baseline = c.build.Key()
 	}
 	// Who runs a command need not be told of that command.
 	if s.attachment.Baseline != "" && s.oneShot == "" {
-		s.audit().Event(EventPending, m.PID, nil, "%s (%s…) differs from the running %s since before we came; it is left alone until "+
-			"`nginx-hotswap upgrade %s` or until it is replaced", c.path, hash8(c.build.SHA256), m.build.Short(), s.instance.Name)
+		s.audit().Event(EventPending, m.PID, nil, "%s differs from the running %s since before we came; it is left alone until "+
+			"`nginx-hotswap upgrade %s` or until it is replaced", c.what(), m.build.Short(), s.instance.Name)
 	}
 	return s.store.SaveAttachment(s.instance.Name, *s.attachment)
 }
@@ -49,9 +49,9 @@ func (s *Supervisor) remember(change func(*Attachment)) {
 	}
 }
 
-func (s *Supervisor) refusedBefore(sha256, reason string) bool {
+func (s *Supervisor) refusedBefore(key, reason string) bool {
 	r := s.attachment.Refused
-	return r != nil && r.SHA256 == sha256 && r.Reason == reason
+	return r != nil && r.Key == key && r.Reason == reason
 }
 
 // upToDate is the end of a look that found nothing to do.
@@ -103,12 +103,14 @@ func (s *Supervisor) objection(c *candidate) string {
 	switch {
 	case s.attachment.Held:
 		return "held"
-	case s.attachment.condemnation(c.build.SHA256) != nil:
-		return quarantineText(s.attachment.condemnation(c.build.SHA256))
-	case c.build.SHA256 == s.attachment.Baseline:
+	case s.attachment.condemnation(c.build.Key()) != nil:
+		return quarantineText(s.attachment.condemnation(c.build.Key()))
+	case c.build.Key() == s.attachment.Baseline:
 		return "it was there before we came"
 	case !s.automatic:
 		return "Automatic=no"
+	case c.same && !s.watchLibraries:
+		return fmt.Sprintf("%s replaced, and WatchLibraries=no", replacedText(c.replaced))
 	case s.stillRefused(c):
 		return s.attachment.Refused.Text
 	}
@@ -122,9 +124,9 @@ func (s *Supervisor) inputs(c *candidate) string { return s.files(c) + s.workers
 func (s *Supervisor) files(c *candidate) string {
 	info, err := s.current.root.Stat(s.current.files.Config)
 	if err != nil {
-		return c.build.SHA256
+		return c.build.Key()
 	}
-	return fmt.Sprint(c.build.SHA256, " ", info.Size(), info.ModTime().UnixNano())
+	return fmt.Sprint(c.build.Key(), " ", info.Size(), info.ModTime().UnixNano())
 }
 
 // workers tells one load of the configuration from the next.
@@ -174,8 +176,9 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 	rec := &Record{
 		Version: recordVersion, ID: newID(now), Boot: bootID(), Instance: s.instance.Name, Unit: s.unitName,
 		Origin: origin, Started: now,
-		Old:       Generation{PID: m.PID, Start: m.Start, Version: m.build.Number, SHA256: m.build.SHA256},
-		Successor: Generation{SHA256: candidate.build.SHA256},
+		Old:       Generation{PID: m.PID, Start: m.Start, Version: m.build.Number, SHA256: m.build.SHA256, Libraries: m.build.Libraries},
+		Successor: Generation{SHA256: candidate.build.SHA256, Libraries: candidate.build.Libraries},
+		Replaced:  candidate.replaced,
 	}
 	c := s.newCycle(ctx, m, rec)
 	defer c.close()
@@ -226,10 +229,10 @@ func (s *Supervisor) rolledBack(c *cycle, inputs string) {
 	}
 	text := fmt.Sprintf("it was tried and rolled back: %s; `nginx-hotswap upgrade` tries it again", c.rec.Reason)
 	if c.rec.Result == Stuck {
-		text = c.outcome(Stuck, c.rec.Reason).Text
+		text = fmt.Sprintf("it got stuck: %s; `nginx-hotswap upgrade` tries it again", c.rec.Reason)
 	}
 	s.remember(func(a *Attachment) {
-		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: reason, Inputs: inputs, Text: text}
+		a.Refused = &Refused{Key: c.rec.Successor.Key(), Reason: reason, Inputs: inputs, Text: text}
 	})
 }
 
@@ -254,5 +257,5 @@ const notYet = "-"
 // back, and nothing has changed since that the refusal depended on.
 func (s *Supervisor) stillRefused(c *candidate) bool {
 	r := s.attachment.Refused
-	return r != nil && r.SHA256 == c.build.SHA256 && (r.Inputs == "" || r.Inputs == s.inputs(c))
+	return r != nil && r.Key == c.build.Key() && (r.Inputs == "" || r.Inputs == s.inputs(c))
 }

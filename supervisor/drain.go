@@ -71,7 +71,7 @@ func (c *cycle) oldDrained(ctx context.Context) (bool, error) {
 	if err := c.byOthers(ctx); err != nil {
 		return false, err
 	}
-	if c.onlyOldListens() {
+	if c.onlyOldListens() || c.leaves() {
 		return true, nil
 	}
 	if ok, err := c.confirmed(); !ok {
@@ -97,6 +97,13 @@ func (c *cycle) oldDrained(ctx context.Context) (bool, error) {
 		c.s.audit().Cycle(EventDrained, c.rec, 0, "the last worker of old master %d has finished", c.old.PID)
 	}
 	return !c.keepUntil.IsZero() && !time.Now().Before(c.keepUntil), nil
+}
+
+// leaves reports whether the last act of this process is QUIT to old: a package
+// manager must not wait for old's connections. systemd follows without help
+// where it reads a pid file.
+func (c *cycle) leaves() bool {
+	return c.s.hook && (c.old.unit == nil || c.old.unitPIDFile != "")
 }
 
 // onlyOldListens looks once after each reload of the successor whether a listener

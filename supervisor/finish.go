@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // errOvertaken says that somebody stops or restarts the unit.
@@ -17,7 +15,7 @@ var errOvertaken = errors.New("somebody else took over")
 func (c *cycle) finish(result Result, reason string) Result {
 	now := time.Now()
 	c.rec.finish(result, reason, now)
-	if result == Upgraded {
+	if result == Upgraded && !c.old.Alive() {
 		c.settleUnit(c.ctx)
 	}
 	if result != Stuck {
@@ -38,6 +36,7 @@ func (c *cycle) tell(result Result, reason string) {
 	event := EventFinished
 	if result == Stuck {
 		event = EventStuck
+		c.s.stuckIn = c.rec.ID // it is told now
 	}
 	c.s.audit().Cycle(event, c.rec, c.rec.Finished.Sub(c.rec.Started), "%s", out.Text)
 	c.s.answer(WaitDone, out)
@@ -60,7 +59,7 @@ func (c *cycle) outcome(result Result, reason string) Outcome {
 		out.Text = "lost: " + reason
 	case Stuck:
 		out.Code = ExitStuck
-		out.Text = fmt.Sprintf("stuck: %s; both masters are left as they are: %s", reason, c.waysOut())
+		out.Text = c.stuckText(reason)
 	}
 	return out
 }
@@ -75,37 +74,6 @@ func (c *cycle) wentBack() string {
 		text += fmt.Sprintf("successor %d dismissed; ", c.rec.Successor.PID)
 	}
 	return text
-}
-
-// waysOut names the commands of the ways that are still open.
-func (c *cycle) waysOut() string {
-	old, successor := c.rec.Old, c.rec.Successor
-	keep := fmt.Sprintf("to keep %s run `kill -QUIT %d`", successor.Version, old.PID)
-	back := fmt.Sprintf("`kill -QUIT %d`", successor.PID)
-	switch c.rec.Phase {
-	case Retiring:
-		return keep // which was sent before, and there is no way back from it
-	case Dismissing:
-		return fmt.Sprintf("%s serves; %s was told to go and takes no requests any more, `kill -KILL %d` ends it", old.Version, successor.Version, successor.PID)
-	case Returning: // systemd has moved early, see settleUnit
-		keep += " and, once that is gone, `systemctl daemon-reload`"
-		back += fmt.Sprintf(" and, once that is gone, `systemctl reload %s`", c.rec.Unit)
-	}
-	// A second HUP would double the workers.
-	if tree, err := nginx.ReadTree(c.old.ID); err == nil {
-		if fresh, _ := c.oldWorkers(tree); fresh == 0 {
-			back = fmt.Sprintf("`kill -HUP %d`, then ", old.PID) + back
-		}
-	}
-	return fmt.Sprintf("%s, to go back to %s run %s", keep, old.Version, back)
-}
-
-// stuck is the end when a step of the way back fails: nothing more is done.
-func (c *cycle) stuck(failed *StepError) (Result, error) {
-	if err := c.overtaken(c.ctx); err != nil {
-		return c.finish(Overtaken, err.Error()), nil
-	}
-	return c.finish(Stuck, failed.Error()), nil
 }
 
 // overtaken asks the unit whether somebody stops or restarts it: then an exit
@@ -136,7 +104,7 @@ func (c *cycle) refuse(r *Refusal) Result {
 	result := resultOf(r)
 	c.unlinkKept()
 	c.rec.finish(result, r.Error(), time.Now())
-	again := c.s.refusedBefore(c.rec.Successor.SHA256, string(r.Reason))
+	again := c.s.refusedBefore(c.rec.Successor.Key(), string(r.Reason))
 	if result == Rejected && !again {
 		if err := c.s.store.Close(c.rec, c.s.keepHistory); err != nil {
 			c.s.log.Error("cannot write the history", "error", err)
@@ -152,7 +120,7 @@ func (c *cycle) refuse(r *Refusal) Result {
 		c.s.audit().Cycle(event, c.rec, 0, "%s: %s; %s goes on", result, r.Error(), c.rec.Old.Version)
 	}
 	c.s.remember(func(a *Attachment) {
-		a.Refused = &Refused{SHA256: c.rec.Successor.SHA256, Reason: string(r.Reason), Text: r.Error()}
+		a.Refused = &Refused{Key: c.rec.Successor.Key(), Reason: string(r.Reason), Text: r.Error()}
 	})
 	c.s.answer(WaitDone, Outcome{Code: r.Code(), Text: fmt.Sprintf("%s: %s", result, r.Error()), Cycle: c.rec.ID, Result: result})
 	return result

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -59,12 +60,16 @@ func (c *cycle) leaveLine() {
 
 // keepRunning puts the build that a master runs into the vault.
 func (s *Supervisor) keepRunning(m *master) error {
-	if has, err := s.vault().Has(m.build.Number, m.build.SHA256); has || err != nil {
+	has, err := s.vault().Has(m.build.Number, m.build.SHA256)
+	if err != nil {
 		return err
 	}
 	b := KeptBuild{Version: m.build.Number, SHA256: m.build.SHA256, Path: m.binary, Kept: time.Now()}
 	if err := s.keepFiles(m, &b); err != nil {
 		return err
+	}
+	if has && slices.Equal(s.vault().files(b), b.Files) {
+		return nil
 	}
 	if err := s.vault().Keep(b, nginx.ExePath(m.PID)); err != nil {
 		return err

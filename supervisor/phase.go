@@ -59,7 +59,20 @@ const (
 	OriginWatch Origin = "watch"
 	OriginCLI   Origin = "cli"
 	OriginBus   Origin = "bus"
+	// The hooks of package managers.
+	OriginDpkg        Origin = "dpkg"
+	OriginRPM         Origin = "rpm"
+	OriginInitscript  Origin = "initscript"
+	OriginNeedrestart Origin = "needrestart"
+	// OriginForeign is an upgrade that somebody else has begun.
+	OriginForeign Origin = "foreign"
 )
 
 // origins are those that a request may name.
-var origins = []Origin{OriginCLI, OriginBus}
+var origins = append([]Origin{OriginCLI, OriginBus}, packageOrigins...)
+
+var packageOrigins = []Origin{OriginDpkg, OriginRPM, OriginInitscript, OriginNeedrestart}
+
+// IsPackage reports whether a hook of a package manager asks. It runs inside
+// the transaction, so it must not wait for its end.
+func (o Origin) IsPackage() bool { return slices.Contains(packageOrigins, o) }

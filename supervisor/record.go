@@ -32,6 +32,7 @@ type Record struct {
 	Condemned bool       `json:"condemned,omitempty"` // the build did it
 	Confirmed bool       `json:"confirmed,omitempty"`
 	Drift     string     `json:"drift,omitempty"`    // a file changed since old loaded it
+	Replaced  []string   `json:"replaced,omitempty"` // modules and libraries that old has mapped
 	Reloaded  bool       `json:"reloaded,omitempty"` // the successor has loaded its configuration anew
 	Started   time.Time  `json:"started"`
 	Finished  *time.Time `json:"finished,omitempty"`
@@ -48,6 +49,8 @@ type Generation struct {
 	Start   uint64 `json:"start,omitempty"`
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
+	// Libraries is the digest of modules and libraries, see Build.
+	Libraries string `json:"libraries,omitempty"`
 	// Workers are the identities seen last. They outlive a killed master.
 	Workers []nginx.ID `json:"workers,omitempty"`
 	// Listeners are the sockets that the master held before USR2.
@@ -56,6 +59,9 @@ type Generation struct {
 
 // ID is the master's identity.
 func (g Generation) ID() nginx.ID { return nginx.ID{PID: g.PID, Start: g.Start} }
+
+// Key identifies the generation's build, see Build.Key.
+func (g Generation) Key() string { return buildKey(g.SHA256, g.Libraries) }
 
 // StepRecord is one phase of a cycle as it went.
 type StepRecord struct {

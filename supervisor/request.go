@@ -88,13 +88,14 @@ func (s *Supervisor) Upgrade(ctx context.Context, r Request) (Outcome, error) {
 
 // Once serves one request without Run: for a command where no daemon runs. It
 // returns when the cycle is done. With WaitVerdict it does not keep the old
-// master for KeepOldSec. The caller holds the instance's lock.
+// master for KeepOldSec, and for a package manager's hook it does not wait for
+// the end of its connections either. The caller holds the instance's lock.
 func (s *Supervisor) Once(ctx context.Context, r Request) Outcome {
 	if s.instance.Upgrade.ConfirmManual && !r.DryRun {
 		return Outcome{Code: ExitFailure, Text: "Confirm=manual: nobody but the daemon can wait for `nginx-hotswap confirm`; start it, or set Confirm=auto"}
 	}
 	defer s.detach()
-	s.oneShot = r.Wait
+	s.oneShot, s.hook = r.Wait, r.Origin.IsPackage()
 	ask := request{r, make(chan Outcome, 1)}
 	ask.Wait = WaitDone
 	s.serve(ctx, ask)
@@ -169,12 +170,12 @@ func (c *cycle) confirm() Outcome {
 
 // forSameBuild reports whether what is on disk now is what the cycle is for.
 func (c *cycle) forSameBuild() (bool, error) {
-	now, err := c.old.compare()
+	now, err := c.s.compare(c.old)
 	if err != nil || now == nil {
 		return false, err
 	}
 	defer now.Close()
-	return now.build.SHA256 == c.rec.Successor.SHA256, nil
+	return now.build.Key() == c.rec.Successor.Key(), nil
 }
 
 // answer replies to those who wait for this stage of the cycle.

@@ -74,9 +74,7 @@ func begun(ctx context.Context, old *nginx.Process, rec *Record) (bool, error) {
 
 // carryOn runs the rest of a cycle.
 func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Record) error {
-	unit, state := s.recordedUnit(ctx, rec)
-	s.detach()
-	m, err := s.learn(ctx, old, unit, state)
+	m, err := s.takeUp(ctx, old, rec)
 	if errors.Is(err, ErrNotRunning) || err != nil && !old.Alive() {
 		old.Close()
 		return s.withoutOld(ctx, rec) // it went just now
@@ -84,6 +82,26 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 	if err != nil {
 		old.Close()
 		return err
+	}
+	c := s.newCycle(ctx, m, rec)
+	defer c.close()
+	c.verdict = rec.Phase == Draining || rec.Phase == Retiring
+	if err := c.findAgain(); err != nil {
+		return err
+	}
+	s.log.Info(fmt.Sprintf("%s: going on with cycle %s in phase %s", s.instance.Name, rec.ID, rec.Phase))
+	result, err := c.runAgain(ctx)
+	s.concluded(c, result, "")
+	return err
+}
+
+// takeUp attaches to the old master of a record.
+func (s *Supervisor) takeUp(ctx context.Context, old *nginx.Process, rec *Record) (*master, error) {
+	unit, state := s.recordedUnit(ctx, rec)
+	s.detach()
+	m, err := s.learn(ctx, old, unit, state)
+	if err != nil {
+		return nil, err
 	}
 	if m.pidFile == "" {
 		// In the middle of an upgrade the file names the successor.
@@ -97,16 +115,7 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 	s.publish(func(v *view) { v.held = s.attachment.Held })
 	// After a way back this master stays the one that we look after.
 	s.onAttach()
-	c := s.newCycle(ctx, m, rec)
-	defer c.close()
-	c.verdict = rec.Phase == Draining || rec.Phase == Retiring
-	if err := c.findAgain(); err != nil {
-		return err
-	}
-	s.log.Info(fmt.Sprintf("%s: going on with cycle %s in phase %s", s.instance.Name, rec.ID, rec.Phase))
-	result, err := c.runAgain(ctx)
-	s.concluded(c, result, "")
-	return err
+	return m, nil
 }
 
 // recordedUnit is the unit that the record names, with its state.

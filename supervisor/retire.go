@@ -114,7 +114,7 @@ func (c *cycle) sameControlGroup() error {
 func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 	if c.old.Alive() {
 		c.hurryOld()
-		return false, nil
+		return c.leaves() && !c.quitAt.IsZero(), nil
 	}
 	if err := c.removeStaleOldBin(); err != nil {
 		return false, err

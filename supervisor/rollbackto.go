@@ -31,7 +31,7 @@ func (s *Supervisor) serveRollback(ctx context.Context, r request) {
 	}
 	s.remember(func(a *Attachment) { a.Restored, a.Refused, a.Baseline = nil, nil, "" })
 	s.publish(func(v *view) { v.note = "" })
-	c, err := s.current.compare()
+	c, err := s.compare(s.current)
 	if err != nil {
 		r.reply <- outcomeOf(err)
 		return

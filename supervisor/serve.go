@@ -12,6 +12,10 @@ func (s *Supervisor) serve(ctx context.Context, r request) {
 		r.reply <- outcomeOf(err)
 		return
 	}
+	if out, waits := s.stuckAnswer(ctx, r); waits {
+		r.reply <- out
+		return
+	}
 	if err := s.refresh(ctx); err != nil {
 		out := outcomeOf(err)
 		if r.IfRunning && errors.Is(err, ErrNotRunning) {
@@ -24,7 +28,7 @@ func (s *Supervisor) serve(ctx context.Context, r request) {
 	case ActionHold, ActionUnhold:
 		r.reply <- s.hold(r.Action == ActionHold)
 	case ActionConfirm:
-		r.reply <- Outcome{Code: ExitFailure, Text: "there is nothing to confirm: no cycle runs"}
+		r.reply <- s.acknowledge()
 	case ActionRollback:
 		s.serveRollback(ctx, r)
 	default:
@@ -46,7 +50,7 @@ func (s *Supervisor) hold(on bool) Outcome {
 }
 
 func (s *Supervisor) serveUpgrade(ctx context.Context, r request) {
-	c, err := s.current.compare()
+	c, err := s.compare(s.current)
 	if err != nil {
 		s.undecided(err)
 		r.reply <- outcomeOf(err)
@@ -54,7 +58,7 @@ func (s *Supervisor) serveUpgrade(ctx context.Context, r request) {
 	}
 	if c == nil {
 		s.upToDate()
-		r.reply <- s.alreadyCurrent()
+		r.reply <- s.alreadyCurrent(r.Origin)
 		return
 	}
 	s.endStandIn()
@@ -78,12 +82,38 @@ func (s *Supervisor) serveUpgrade(ctx context.Context, r request) {
 // alreadyCurrent is the answer when disk and memory agree. A restored binary that
 // stands in for a condemned one is no success: what the person installed does
 // not run.
-func (s *Supervisor) alreadyCurrent() Outcome {
-	if r := s.attachment.Restored; r != nil && r.SHA256 == s.current.build.SHA256 {
+func (s *Supervisor) alreadyCurrent(origin Origin) Outcome {
+	if r := s.attachment.Restored; r != nil && r.SHA256 == s.current.build.SHA256 && !s.acknowledged(origin, r.Condemned) {
 		return Outcome{Code: ExitRolledBack, Result: RolledBack, Text: fmt.Sprintf("%s runs and is on disk in the place of %s, which is condemned: %s; "+
 			"install a fixed build", s.current.build.Short(), r.Version, r.Reason)}
 	}
 	return Outcome{Code: ExitOK, Text: fmt.Sprintf("already current: nginx %s runs what is on disk", s.current.build.Short())}
+}
+
+// acknowledged reports whether a package manager need not be told again that a
+// build is bad.
+func (s *Supervisor) acknowledged(origin Origin, key string) bool {
+	return origin.IsPackage() && s.attachment.Acknowledged == key
+}
+
+// acknowledge is what confirm does while no cycle runs: a person knows that what
+// was installed does not run.
+func (s *Supervisor) acknowledge() Outcome {
+	key, text := "", ""
+	if r := s.attachment.Restored; r != nil {
+		key, text = r.Condemned, r.Version+" is known to be bad, "+s.current.build.Number+" stands in for it"
+	} else if c, err := s.compare(s.current); err == nil && c != nil {
+		defer c.Close()
+		refused := s.attachment.Refused
+		if s.attachment.condemnation(c.build.Key()) != nil || refused != nil && refused.Key == c.build.Key() {
+			key, text = c.build.Key(), c.what()+" is known to be bad, "+s.current.build.Number+" goes on"
+		}
+	}
+	if key == "" {
+		return Outcome{Code: ExitFailure, Text: "there is nothing to confirm: no cycle runs, and no build was rolled back or refused"}
+	}
+	s.remember(func(a *Attachment) { a.Acknowledged = key })
+	return Outcome{Code: ExitOK, Text: "acknowledged: " + text + "; package runs do not fail for it any more"}
 }
 
 // mayServe answers a request that only --force overrules.
@@ -91,10 +121,13 @@ func (s *Supervisor) mayServe(r request, c *candidate) (Outcome, bool) {
 	if r.Force || r.DryRun {
 		return Outcome{}, false
 	}
+	if s.acknowledged(r.Origin, c.build.Key()) {
+		return Outcome{Code: ExitOK, Text: fmt.Sprintf("%s goes on; the build on disk is known to be bad", s.current.build.Short())}, true
+	}
 	if s.attachment.Held {
 		return Outcome{Code: ExitDeferred, Result: Deferred, Text: "held: `nginx-hotswap unhold " + s.instance.Name + "` or --force lets it go on"}, true
 	}
-	if q := s.attachment.condemnation(c.build.SHA256); q != nil {
+	if q := s.attachment.condemnation(c.build.Key()); q != nil {
 		return Outcome{Code: ExitRolledBack, Result: Rejected, Cycle: q.Cycle, Text: quarantineText(q)}, true
 	}
 	return Outcome{}, false

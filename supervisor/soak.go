@@ -49,8 +49,13 @@ func (c *cycle) soaked(ctx context.Context) (bool, error) {
 // keepOld is how long the old master stays frozen after the verdict. A command
 // without a daemon behind it does not stay for that alone.
 func (c *cycle) keepOld() time.Duration {
-	if c.s.oneShot == WaitVerdict {
+	switch {
+	case c.s.oneShot == WaitVerdict:
 		return 0
+	case c.rec.Origin == OriginRPM:
+		// Scripts of rpm packages send USR2, wait for a few seconds and send
+		// QUIT to old. The first is refused as long as old is there.
+		return max(c.cfg.KeepOldSec, c.cfg.RetainSec)
 	}
 	return c.cfg.KeepOldSec
 }

@@ -18,6 +18,8 @@ type view struct {
 	main, successor *nginx.ID
 	running, disk   Build
 	path            string
+	mapped          []string // modules and libraries, where they are watched
+	sameRoot        bool     // paths mean the same for us as for the master
 	since           time.Time
 	pending         string // why what is on disk does not run
 	problem         string // why there is no master
@@ -129,7 +131,7 @@ func (s *Supervisor) Peek(ctx context.Context) Status {
 	}
 	s.current = m
 	s.adopted(m)
-	c, err := m.compare()
+	c, err := s.compare(m)
 	switch {
 	case err != nil:
 		s.publish(func(v *view) { v.pending = err.Error() })
@@ -141,28 +143,43 @@ func (s *Supervisor) Peek(ctx context.Context) Status {
 			v.disk, v.pending = c.build, "no daemon runs that would act on it; `nginx-hotswap upgrade` does"
 		})
 	}
+	if rec := s.leftStuck(); rec != nil {
+		s.publish(func(v *view) { v.pending = "stuck: " + rec.Reason + "; " + remainsOf(rec).text() })
+	}
 	return s.Status()
 }
 
-// WatchPath is where the binary of the instance can be watched: its path, or
-// where that leads elsewhere for us than for the master, the path below the
-// master's root. While there is no master it is the pid file in which one would
-// appear; for a unit it is empty then, for systemd tells.
-func (s *Supervisor) WatchPath() string {
+// WatchPaths are where the binary of the instance, its modules and libraries can
+// be watched: their paths, or where these lead elsewhere for us than for the
+// master, the paths below the master's root. While there is no master it is the
+// pid file in which one would appear; for a unit there is none then, for systemd
+// tells.
+func (s *Supervisor) WatchPaths() []string {
 	v := s.snapshot()
 	if v.main == nil {
-		return s.instance.PIDFile
+		if s.instance.PIDFile == "" {
+			return nil
+		}
+		return []string{s.instance.PIDFile}
 	}
-	below := fmt.Sprintf("/proc/%d/root%s", v.main.PID, v.path)
-	ours, err := os.Stat(filepath.Dir(v.path))
+	paths := append([]string{v.path}, v.mapped...)
+	if !v.sameRoot {
+		for i := range paths {
+			paths[i] = fmt.Sprintf("/proc/%d/root%s", v.main.PID, paths[i])
+		}
+	}
+	return paths
+}
+
+// sameRoot reports whether the directory of a path is the same for us as for a
+// process.
+func sameRoot(pid int, path string) bool {
+	ours, err := os.Stat(filepath.Dir(path))
 	if err != nil {
-		return below
+		return false
 	}
-	theirs, err := os.Stat(filepath.Dir(below))
-	if err == nil && os.SameFile(ours, theirs) {
-		return v.path
-	}
-	return below
+	theirs, err := os.Stat(filepath.Dir(fmt.Sprintf("/proc/%d/root%s", pid, path)))
+	return err == nil && os.SameFile(ours, theirs)
 }
 
 func (s *Supervisor) unit() string {

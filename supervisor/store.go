@@ -168,7 +168,7 @@ func (s Store) Last(instance string) *Record {
 
 // Attachment is what is remembered of an instance between our runs.
 type Attachment struct {
-	// Baseline is the SHA-256 of a binary on disk that differed from the
+	// Baseline is the Build.Key of a binary on disk that differed from the
 	// running one when we first attached. It is shown as pending and never
 	// acted upon by itself.
 	Baseline string `json:"baseline,omitempty"`
@@ -178,12 +178,16 @@ type Attachment struct {
 	Held bool `json:"held,omitempty"`
 	// Quarantine holds the builds that crashed or answered wrongly.
 	Quarantine []Condemned `json:"quarantine,omitempty"`
+	// Acknowledged is the Build.Key of a build that a person knows to be bad:
+	// package runs do not fail for it any more.
+	Acknowledged string `json:"acknowledged,omitempty"`
 	// Restored is set while a kept binary stands in for a condemned one.
 	Restored *Restored `json:"restored,omitempty"`
 }
 
 // Condemned is a build in quarantine.
 type Condemned struct {
+	Key     string    `json:"key"` // see Build.Key
 	SHA256  string    `json:"sha256"`
 	Version string    `json:"version"`
 	Reason  string    `json:"reason"`
@@ -194,7 +198,7 @@ type Condemned struct {
 // Restored says which build stands in for which.
 type Restored struct {
 	SHA256    string `json:"sha256"`    // what is on disk
-	Condemned string `json:"condemned"` // the SHA-256 of what was
+	Condemned string `json:"condemned"` // the Build.Key of what was
 	Version   string `json:"version"`   // of the condemned
 	Reason    string `json:"reason"`
 }
@@ -209,9 +213,9 @@ func (a *Attachment) settle(standsIn bool) {
 }
 
 // condemnation returns the entry of a quarantined build, or nil.
-func (a Attachment) condemnation(sha256 string) *Condemned {
+func (a Attachment) condemnation(key string) *Condemned {
 	for i := range a.Quarantine {
-		if a.Quarantine[i].SHA256 == sha256 {
+		if a.Quarantine[i].Key == key {
 			return &a.Quarantine[i]
 		}
 	}
@@ -220,7 +224,7 @@ func (a Attachment) condemnation(sha256 string) *Condemned {
 
 // Refused names a refused build and why.
 type Refused struct {
-	SHA256 string `json:"sha256"`
+	Key    string `json:"key"` // see Build.Key
 	Reason string `json:"reason"`
 	Text   string `json:"text"`
 	// Inputs is what the refusal depended on, see Supervisor.inputs. Empty:

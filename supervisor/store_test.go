@@ -194,7 +194,7 @@ func TestStoreAttachment(t *testing.T) {
 		t.Fatalf("before the first: %+v, %v", a, err)
 	}
 	for _, want := range []Attachment{
-		{}, {Baseline: "aa"}, {Refused: &Refused{SHA256: "bb", Reason: "not-elf", Text: "it is not"}},
+		{}, {Baseline: "aa"}, {Refused: &Refused{Key: "bb", Reason: "not-elf", Text: "it is not"}},
 	} {
 		if err := s.SaveAttachment("nginx", want); err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,9 @@ type Supervisor struct {
 	instance    InstanceConfig
 	automatic   bool
 	lockTimeout time.Duration
-	keepHistory int
+	// watchLibraries makes a replaced library a reason for a cycle.
+	watchLibraries bool
+	keepHistory    int
 
 	systemd Systemd
 	store   Store
@@ -31,13 +34,17 @@ type Supervisor struct {
 	waiting  []request // for the cycle that runs
 	later    []request // for after it
 	oneShot  Wait      // set by Once: no daemon stays behind
+	hook     bool      // set by Once: a package manager waits for it
 
 	current     *master
 	attachment  *Attachment
 	unitName    string
 	lockedSince time.Time // a package transaction is waited for
+	stuckIn     string    // the cycle that got stuck, when it was told of
+	stuckDisk   string    // the file that is known since
 	again       <-chan time.Time
 	backoff     time.Duration // before a master is looked for again
+	limits      limits
 
 	mu   sync.Mutex
 	view view
@@ -58,16 +65,18 @@ type Options struct {
 	OnAttach func()
 	// PackageLocks defaults to PackageLocks.
 	PackageLocks []PackageLock
+
+	limits limits // of a test
 }
 
 // New returns a supervisor for an instance.
 func New(instance InstanceConfig, o Options) *Supervisor {
 	s := &Supervisor{
-		instance: instance, automatic: o.Config.Automatic, lockTimeout: o.Config.PackageLockTimeoutSec,
+		instance: instance, automatic: o.Config.Automatic, watchLibraries: o.Config.WatchLibraries, lockTimeout: o.Config.PackageLockTimeoutSec,
 		keepHistory: o.Config.KeepHistory, systemd: o.Systemd, store: o.Store, builds: o.Builds, line: o.Line,
 		log: o.Log, locks: o.PackageLocks, unitName: instance.Unit,
 		pokes: make(chan struct{}, 1), requests: make(chan request), settings: make(chan Config, 1),
-		onAttach: o.OnAttach,
+		onAttach: o.OnAttach, limits: cmp.Or(o.limits, defaultLimits),
 	}
 	if s.builds == nil {
 		s.builds = new(Builds)
@@ -152,7 +161,7 @@ func (s *Supervisor) Configure(c Config) {
 }
 
 func (s *Supervisor) adopt(c Config) {
-	s.automatic, s.lockTimeout, s.keepHistory = c.Automatic, c.PackageLockTimeoutSec, c.KeepHistory
+	s.automatic, s.watchLibraries, s.lockTimeout, s.keepHistory = c.Automatic, c.WatchLibraries, c.PackageLockTimeoutSec, c.KeepHistory
 	i := c.Instance(s.instance.Name)
 	s.instance.Upgrade, s.instance.TrustedOwner = i.Upgrade, i.TrustedOwner
 	if s.attachment != nil && s.attachment.Refused != nil && s.attachment.Refused.Inputs != "" {
@@ -186,11 +195,14 @@ func (s *Supervisor) look(ctx context.Context) {
 		s.log.Error(fmt.Sprintf("%s: cannot go on with an earlier cycle", s.instance.Name), "error", err)
 		return
 	}
+	if _, waits := s.waitsForPerson(ctx); waits {
+		return
+	}
 	if err := s.refresh(ctx); err != nil {
 		s.notAttached(err)
 		return
 	}
-	c, err := s.current.compare()
+	c, err := s.compare(s.current)
 	if errors.Is(err, ErrNotRunning) {
 		s.detach()
 		s.notAttached(err)

@@ -13,7 +13,7 @@ func (c *cycle) table() []step {
 		{Verifying, c.verified, c.verify, Infinity, false},
 		{Keeping, c.kept, c.keep, Infinity, false},
 		{Starting, c.successorServes, c.sendUSR2, c.cfg.StartTimeoutSec, true},
-		{Shifting, c.oldAcceptsNoMore, c.sendWINCH, shiftLimit, true},
+		{Shifting, c.oldAcceptsNoMore, c.sendWINCH, c.limits.shift, true},
 		{Soaking, c.soaked, c.soak, Infinity, false},
 		{Draining, c.oldDrained, c.drain, Infinity, false},
 		{Retiring, c.oldRetired, c.sendQUIT, Infinity, false},
@@ -23,7 +23,7 @@ func (c *cycle) table() []step {
 // wayBack is the same page's way back.
 func (c *cycle) wayBack() []step {
 	return []step{
-		{Reviving, c.oldServes, c.sendHUP, shiftLimit + c.cfg.StartTimeoutSec, true},
+		{Reviving, c.oldServes, c.sendHUP, c.limits.shift + c.cfg.StartTimeoutSec, true},
 		{Returning, c.systemdFollowsOld, c.returnMainPID, followLimit, true},
 		{Dismissing, c.successorDismissed, c.dismiss, Infinity, true},
 		{Restoring, c.restored, c.restore, Infinity, false},
@@ -36,6 +36,15 @@ const (
 	shiftLimit  = 30 * time.Second
 	followLimit = 5 * time.Second
 )
+
+// limits are those of the steps that no configuration sets. They belong to a
+// supervisor so that a test need not wait for them.
+type limits struct {
+	shift time.Duration // see shiftLimit
+	hurry time.Duration // see hurryPause
+}
+
+var defaultLimits = limits{shift: shiftLimit, hurry: hurryPause}
 
 // run carries out the cycle from the given phase to its end and returns the
 // result. It returns an error only when it was interrupted: then the record
@@ -73,7 +82,7 @@ func (c *cycle) failed(ctx context.Context, err error) (Result, error) {
 	case Verifying, Keeping:
 		return c.refuse(&Refusal{Reason: ReasonVault, Text: failed.Err.Error()}), nil
 	case Retiring:
-		if c.quitAt.IsZero() && c.old.Alive() && c.successor.Alive() {
+		if c.quitAt.IsZero() && c.old.Alive() {
 			return c.rollback(ctx, failed)
 		}
 		return c.stuck(failed)

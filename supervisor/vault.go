@@ -113,6 +113,19 @@ func (v Vault) KeepModule(b KeptBuild, f KeptFile, from string) error {
 	return nil
 }
 
+// files are the modules and libraries that a kept build was last seen with.
+func (v Vault) files(b KeptBuild) []KeptFile {
+	data, err := os.ReadFile(filepath.Join(v.Path(b.Version, b.SHA256), keptInfo))
+	if err != nil {
+		return nil
+	}
+	var known KeptBuild
+	if json.Unmarshal(data, &known) != nil {
+		return nil
+	}
+	return known.Files
+}
+
 // Binary is the path of a kept binary.
 func (v Vault) Binary(b KeptBuild) string {
 	return filepath.Join(v.Path(b.Version, b.SHA256), keptBinary)

@@ -34,8 +34,27 @@ func (c *cycle) announce() {
 	if c.rec.Drift != "" {
 		drift = "; " + driftText(c.rec.Drift)
 	}
-	c.s.audit().Cycle(EventCandidate, c.rec, 0, "new binary %s %s differs from running %s, by %s%s",
-		c.candidate.path, c.candidate.build.Short(), c.old.build.Short(), c.rec.Origin, drift)
+	c.s.audit().Cycle(EventCandidate, c.rec, 0, "%s, by %s%s", c.candidate.news(c.old), c.rec.Origin, drift)
+}
+
+// what names what is new on disk.
+func (c *candidate) what() string {
+	if c.same {
+		return replacedText(c.replaced)
+	}
+	return fmt.Sprintf("%s (%s…)", c.path, hash8(c.build.SHA256))
+}
+
+// news says what is new on disk.
+func (c *candidate) news(m *master) string {
+	if c.same {
+		return fmt.Sprintf("replaced: %s, of which running %s has the old ones mapped", replacedText(c.replaced), m.build.Short())
+	}
+	text := fmt.Sprintf("new binary %s %s differs from running %s", c.path, c.build.Short(), m.build.Short())
+	if len(c.replaced) > 0 {
+		text += "; replaced, too: " + replacedText(c.replaced)
+	}
+	return text
 }
 
 // preflight refuses a candidate that must not be tried, or a master that

@@ -66,10 +66,10 @@ func (c *cycle) goForward(ctx context.Context) (Result, error) {
 // quarantine remembers a build that crashed or answered wrongly.
 func (s *Supervisor) quarantine(rec *Record) {
 	s.remember(func(a *Attachment) {
-		if a.condemnation(rec.Successor.SHA256) != nil {
+		if a.condemnation(rec.Successor.Key()) != nil {
 			return
 		}
-		a.Quarantine = append(a.Quarantine, Condemned{SHA256: rec.Successor.SHA256, Version: rec.Successor.Version,
+		a.Quarantine = append(a.Quarantine, Condemned{Key: rec.Successor.Key(), SHA256: rec.Successor.SHA256, Version: rec.Successor.Version,
 			Reason: rec.Reason, Cycle: rec.ID, Since: time.Now()})
 	})
 }
@@ -91,6 +91,10 @@ func (c *cycle) restore(ctx context.Context) error {
 	c.s.answer(WaitDone, c.outcome(RolledBack, c.rec.Reason))
 	if c.cfg.LeaveBadBinary {
 		c.mismatch("OnBadBinary=leave")
+		return nil
+	}
+	if c.rec.Successor.SHA256 == c.rec.Old.SHA256 {
+		c.mismatch("")
 		return nil
 	}
 	if err := c.packageManagerDone(ctx); err != nil {
@@ -144,7 +148,7 @@ func (c *cycle) putBack(ctx context.Context) error {
 		return err
 	}
 	c.s.remember(func(a *Attachment) {
-		a.Restored = &Restored{SHA256: kept.SHA256, Condemned: c.rec.Successor.SHA256, Version: c.rec.Successor.Version, Reason: c.rec.Reason}
+		a.Restored = &Restored{SHA256: kept.SHA256, Condemned: c.rec.Successor.Key(), Version: c.rec.Successor.Version, Reason: c.rec.Reason}
 	})
 	c.s.audit().Cycle(EventRestored, c.rec, 0, "the kept binary %s is put back as %s in the place of the condemned %s",
 		kept.Version, c.old.binary, c.rec.Successor.Version)
@@ -153,6 +157,11 @@ func (c *cycle) putBack(ctx context.Context) error {
 
 // mismatch tells that disk and memory differ from now on.
 func (c *cycle) mismatch(why string) {
+	if c.rec.Successor.SHA256 == c.rec.Old.SHA256 {
+		c.s.audit().Cycle(EventMismatch, c.rec, 0, "%s stays on disk although %s fails with it, and the running master goes on with what it has mapped: "+
+			"do not restart nginx before its package is repaired or downgraded", replacedText(c.rec.Replaced), c.rec.Old.Version)
+		return
+	}
 	c.s.audit().Cycle(EventMismatch, c.rec, 0, "%s stays on disk as %s although it is condemned (%s), and %s runs: "+
 		"install a good build (apt install --reinstall nginx, or dnf reinstall nginx-core), or run `nginx-hotswap rollback --to=%s %s`",
 		c.rec.Successor.Version, c.old.binary, why, c.rec.Old.Version, hash8(c.rec.Old.SHA256), c.rec.Instance)

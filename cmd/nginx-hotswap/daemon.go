@@ -60,6 +60,7 @@ type daemonProcess struct {
 	unwatch  context.CancelFunc
 	units    <-chan string
 	unlisten context.CancelFunc
+	held     <-chan time.Time // a unit whose restart is held off is set free
 
 	mu        sync.Mutex
 	instances map[string]*supervisor.Supervisor
@@ -93,12 +94,15 @@ func (d *daemonProcess) run(ctx context.Context) error {
 	return err
 }
 
+// daemonLock is what the daemon holds locked, see flock(2), while it lives.
+const daemonLock = "daemon.lock"
+
 // lockDaemon makes sure that there is one daemon for a runtime directory.
 func (d *daemonProcess) lockDaemon() (*os.File, error) {
 	if err := os.MkdirAll(d.store.Runtime, 0o755); err != nil {
 		return nil, fmt.Errorf("cannot start: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(d.store.Runtime, "daemon.lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(filepath.Join(d.store.Runtime, daemonLock), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start: %w", err)
 	}
@@ -139,6 +143,8 @@ func (d *daemonProcess) loop() error {
 			d.unitChanged(unit)
 		case <-d.changed:
 			d.follow()
+		case <-d.held:
+			d.endHolds()
 		case answer := <-d.reloads:
 			answer <- d.reload()
 		}
@@ -153,6 +159,7 @@ func (d *daemonProcess) begin() error {
 	if err := d.watch(); err != nil {
 		return err
 	}
+	d.endHolds() // one that was left behind
 	found, err := discover(d.ctx, d.config)
 	if err != nil {
 		return err

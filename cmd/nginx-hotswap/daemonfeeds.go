@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 	"github.com/nginx-hotswap/nginx-hotswap/watch"
@@ -53,9 +54,7 @@ func (d *daemonProcess) attached() {
 func (d *daemonProcess) follow() {
 	var paths []string
 	for _, s := range d.list() {
-		if path := s.WatchPath(); path != "" {
-			paths = append(paths, path)
-		}
+		paths = append(paths, s.WatchPaths()...)
 	}
 	d.watcher.Follow(paths...)
 	// What came between the look of a supervisor and the watch is not told:
@@ -70,7 +69,7 @@ func (d *daemonProcess) follow() {
 func (d *daemonProcess) passOn(p watch.Poke) {
 	d.log.Debug("the watcher pokes", "path", p.Path, "reason", p.Reason)
 	for _, s := range d.list() {
-		if s.WatchPath() == p.Path {
+		if slices.Contains(s.WatchPaths(), p.Path) {
 			s.Poke()
 		}
 	}
@@ -78,6 +77,7 @@ func (d *daemonProcess) passOn(p watch.Poke) {
 
 // unitChanged pokes the instance of a unit, or makes it one.
 func (d *daemonProcess) unitChanged(unit string) {
+	d.noticeHolds()
 	for _, s := range d.list() {
 		if s.UnitName() == unit {
 			s.Poke()
@@ -92,6 +92,28 @@ func (d *daemonProcess) unitChanged(unit string) {
 	for _, i := range found {
 		d.start(i)
 	}
+}
+
+// holdLasts is how long the restart of a unit stays held off. The script that it
+// is meant for comes to it within milliseconds after systemctl daemon-reload.
+const holdLasts = 2 * time.Second
+
+// noticeHolds makes sure that a hold does not outlast the script that it is
+// meant for, whatever became of that. As long as the script runs, the
+// generator writes it anew.
+func (d *daemonProcess) noticeHolds() {
+	if found, err := holds(generatorOutput); err == nil && len(found) > 0 && d.held == nil {
+		d.held = time.After(holdLasts)
+	}
+}
+
+func (d *daemonProcess) endHolds() {
+	d.held = nil
+	if err := liftHolds(d.ctx); err != nil {
+		d.log.Warn("cannot lift the hold on a unit; do it by hand: systemctl daemon-reload", "error", err)
+		return
+	}
+	d.noticeHolds()
 }
 
 // requestReload asks the main loop to read the configuration.

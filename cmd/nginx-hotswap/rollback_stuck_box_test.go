@@ -3,7 +3,7 @@
 package main
 
 import (
-	"regexp"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,25 +41,42 @@ func (m *machine) getsStuck(begin func()) string {
 	return message
 }
 
-var (
-	named     = regexp.MustCompile("`([^`]+)`")
-	dismissed = regexp.MustCompile(`^kill -QUIT ([0-9]+)$`)
-)
-
-// follow carries out the commands that a part of a message names, one after the
-// other. Who is told to go is waited for.
-func (m *machine) follow(text string) {
+// follow carries out the command line that a message names for a way, as it
+// stands there.
+func (m *machine) follow(message, way string) {
 	m.t.Helper()
-	m.t.Log(text)
-	commands := named.FindAllStringSubmatch(text, -1)
-	if len(commands) == 0 {
-		m.t.Fatalf("no command in %q", text)
-	}
-	for _, match := range commands {
-		m.sh(match[1])
-		if pid := dismissed.FindStringSubmatch(match[1]); pid != nil {
-			m.eventually(pid[1]+" is gone", func() bool { return m.sh("test -d /proc/"+pid[1]+" && echo there || echo gone") == "gone" })
+	m.t.Log(message)
+	lines := strings.Split(message, "\n")
+	for i, line := range lines[:len(lines)-1] {
+		if strings.HasPrefix(line, way) {
+			m.sh(strings.TrimSpace(lines[i+1]))
+			return
 		}
+	}
+	m.t.Fatalf("no way %q", way)
+}
+
+// staysStuck makes sure that nothing is touched as long as both masters are
+// there: not when asked, not at a reload of the daemon, not by the next one.
+func (m *machine) staysStuck(message string) {
+	m.t.Helper()
+	// A draining worker may come to its end meanwhile; masters may not.
+	masters := "grep -lE '^nginx: master process' /proc/[0-9]*/cmdline"
+	before := m.sh(masters)
+	for _, script := range []string{"systemctl kill -s HUP nginx-hotswap", "systemctl restart nginx-hotswap"} {
+		m.sh(script)
+		m.eventually("the daemon is up", func() bool {
+			stdout, _, _, err := m.Try(m.t.Context(), "nginx-hotswap status --json")
+			return err == nil && strings.Contains(stdout, "stuck: ")
+		})
+		m.eventually("status names both masters and the ways", func() bool {
+			s := m.status()
+			return s.Pending && len(s.Masters) == 2 && strings.Contains(message, s.Reason)
+		})
+		m.exits(supervisor.ExitStuck, "nginx-hotswap upgrade")
+	}
+	if now := m.sh(masters); now != before {
+		m.t.Errorf("masters were %s, are %s", before, now)
 	}
 }
 
@@ -67,8 +84,8 @@ func (m *machine) leadsBack() {
 	before := m.status()
 	load := m.startLoad()
 	message := m.getsStuck(func() { m.install(nextVersion(before.Running.Version, 0)) })
-	_, way, _ := strings.Cut(message, "to go back to "+before.Running.Version+" run ")
-	m.follow(way)
+	m.staysStuck(message)
+	m.follow(message, "to go back to "+before.Running.Version)
 	var after supervisor.Status
 	m.eventually("the old master serves alone", func() bool {
 		after = m.status()
@@ -76,7 +93,7 @@ func (m *machine) leadsBack() {
 	})
 	m.eventually("it is pending", func() bool {
 		after = m.status()
-		return after.Pending && strings.Contains(after.Reason, "stuck: ")
+		return after.Pending && strings.Contains(after.Reason, "it got stuck: ") && !strings.Contains(after.Reason, "kill")
 	})
 	load.lossless()
 	if after.Phase != supervisor.Idle || after.Last.Result != supervisor.Stuck {
@@ -89,8 +106,11 @@ func (m *machine) leadsOn() {
 	before := m.status()
 	load := m.startLoad()
 	message := m.getsStuck(func() { m.sh("nginx-hotswap upgrade >/dev/null 2>&1 &") })
-	way, _, _ := strings.Cut(message, ", to go back")
-	m.follow(way)
+	m.staysStuck(message)
+	m.follow(message, "to keep ")
+	m.eventually("no worker of the old master is left", func() bool {
+		return m.sh("grep -l '^nginx: worker' /proc/[0-9]*/cmdline | wc -l") == m.sh(fmt.Sprintf("grep -l '^nginx: worker' $(printf '/proc/%%s/cmdline ' $(cat /proc/%d/task/%d/children)) | wc -l", m.mainPID(), m.mainPID()))
+	})
 	var after supervisor.Status
 	m.eventually("the new master serves alone", func() bool {
 		after = m.status()

@@ -21,6 +21,7 @@ type upgradeCommand struct {
 	request supervisor.Request
 	pidFile string
 	json    bool
+	hook    *hook // nil for a person
 }
 
 // answer is what `upgrade --json` prints for an instance.
@@ -68,7 +69,15 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 	if err := u.validate(args); err != nil {
 		return usageError{err}
 	}
-	answers, err := u.ask(cmd.Context(), args)
+	ctx := cmd.Context()
+	if u.request.Origin.IsPackage() {
+		h := u.newHook(u.request.Origin)
+		u.hook = &h
+		var cancel context.CancelFunc
+		ctx, cancel = h.context(ctx)
+		defer cancel()
+	}
+	answers, err := u.ask(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -90,7 +99,11 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 			fmt.Fprintln(cmd.OutOrStdout(), "there is no instance: no unit matches Units= and instance.d is empty")
 		}
 	}
-	if code := supervisor.Worst(codes...); code != supervisor.ExitOK {
+	code := supervisor.Worst(codes...)
+	if u.hook != nil {
+		code = u.hook.code(code)
+	}
+	if code != supervisor.ExitOK {
 		return exitError(code)
 	}
 	return nil
@@ -157,7 +170,10 @@ func (u *upgradeCommand) theDaemon(ctx context.Context, client *bus.Client, inst
 	for i, name := range instances {
 		all.Go(func() {
 			out, err := client.Do(ctx, name, u.request)
-			if err != nil {
+			switch {
+			case errors.Is(context.Cause(ctx), errHookTime) && err != nil:
+				out = u.hook.late()
+			case err != nil:
 				out = supervisor.Outcome{Code: supervisor.ExitFailure, Text: err.Error()}
 			}
 			answers[i] = answer{name, out.Code, out.Text, out.Cycle, out.Result}
@@ -196,5 +212,8 @@ func (u *upgradeCommand) once(ctx context.Context, c supervisor.Config, i superv
 	}
 	defer lock.Release()
 	s := supervisor.New(i, supervisor.Options{Config: c, Store: u.store, Systemd: keeper(), Log: log})
+	if u.hook != nil {
+		return u.hook.once(ctx, s, u.request)
+	}
 	return s.Once(ctx, u.request)
 }
