@@ -3,7 +3,8 @@
 PREFIX     = /usr
 SYSCONFDIR = /etc
 DESTDIR    =
-VERSION    = $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION    = $(shell packaging/version)
+ARCH       = $(shell dpkg --print-architecture)
 
 GO         = go
 SBINDIR    = $(PREFIX)/sbin
@@ -13,10 +14,10 @@ STATICCHECK = $(GO) run -modfile=packaging/tools.mod honnef.co/go/tools/cmd/stat
 RUNS       = 20
 SEED       = 1
 
-.PHONY: help build install demo test test-unit test-box test-matrix soak lint clean deps
+.PHONY: help build install deb deb-lint man demo bench-rollback test test-unit test-box test-matrix soak lint clean deps
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
 
 build: bin/nginx-hotswap ## build bin/nginx-hotswap
 
@@ -34,11 +35,23 @@ install: build ## install binary, unit, drop-in and configuration (DESTDIR=, PRE
 	test -e $(DESTDIR)$(SYSCONFDIR)/nginx-hotswap/nginx-hotswap.conf || \
 		install -m 644 packaging/etc/nginx-hotswap.conf $(DESTDIR)$(SYSCONFDIR)/nginx-hotswap/nginx-hotswap.conf
 
+deb: ## build the Debian package in dist/ (VERSION=, ARCH=)
+	packaging/deb/build '$(VERSION)' '$(ARCH)' dist
+
+deb-lint: deb ## check it with lintian
+	lintian --fail-on error,warning dist/nginx-hotswap_*_$(ARCH).deb
+
+man: ## check the manual pages with mandoc
+	mandoc -Tlint -Wwarning packaging/man/nginx-hotswap.8 packaging/man/nginx-hotswap.conf.5
+
 deps: ## install what demo and tests need (Debian packages, as root)
 	./contrib/box/deps.sh
 
 demo: deps build ## an upgrade under traffic in a throwaway machine, with its figures
 	$(GO) run ./contrib/demo
+
+bench-rollback: deps build ## how long the way back takes, and what it costs (RUNS=20)
+	$(GO) run ./contrib/bench -runs $(RUNS) rollback
 
 test: deps lint test-unit test-box ## everything that CI runs
 

@@ -62,6 +62,7 @@ func (c *cycle) successorDismissed(ctx context.Context) (bool, error) {
 	if err := c.lateSuccessor(); err != nil {
 		return false, err
 	}
+	c.knowWorkers()
 	if c.successor != nil && c.successor.Alive() || c.orphans() > 0 {
 		c.keepFollowed(ctx)
 		return false, c.escalate()
@@ -110,15 +111,27 @@ func (c *cycle) escalate() error {
 		c.killed = 1
 		c.signalSuccessorWorkers(unix.SIGTERM)
 	}
-	if waited >= c.cfg.DismissTimeoutSec+c.limits.hurry && c.killed == 1 {
+	if waited >= c.cfg.DismissTimeoutSec+c.limits.ofHurry() && c.killed == 1 {
 		c.killed = 2
 		c.signalSuccessorWorkers(unix.SIGKILL)
 	}
-	if waited >= c.cfg.DismissTimeoutSec+4*c.limits.hurry {
+	if waited >= c.cfg.DismissTimeoutSec+4*c.limits.ofHurry() {
 		return fmt.Errorf("successor %d does not go, or the pid file %s does not name %d again: %w",
 			c.rec.Successor.PID, c.old.pidFile, c.old.PID, errLate)
 	}
 	return nil
+}
+
+// knowWorkers takes hold of the successor's workers as long as it can be asked
+// for them: a reload has just replaced them, perhaps, and should it be killed,
+// those that nobody knows would accept for ever.
+func (c *cycle) knowWorkers() {
+	if c.successor == nil || !c.successor.Alive() {
+		return
+	}
+	if tree, err := nginx.ReadTree(c.successor.ID); err == nil {
+		c.holdSuccessorWorkers(tree)
+	}
 }
 
 func ignoreGone(err error) error {

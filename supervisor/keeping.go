@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -90,6 +91,8 @@ func (s *Supervisor) keepFiles(m *master, b *KeptBuild) error {
 		}
 		b.Files = append(b.Files, kept)
 	}
+	// Where the linker puts them differs from one process to the next.
+	slices.SortFunc(b.Files, func(a, b KeptFile) int { return strings.Compare(a.Path, b.Path) })
 	return nil
 }
 

@@ -29,6 +29,7 @@ func (c *cycle) oldServes(context.Context) (bool, error) {
 	for _, w := range tree.With(nginx.RoleWorker, nginx.RoleStarting) {
 		_, _ = c.hold(w.ID) // should old be killed, nobody else would know them
 	}
+	c.knowWorkers()
 	fresh, known := c.oldWorkers(tree)
 	enough := max(1, len(c.rec.Old.Workers))
 	if known == 0 {
@@ -143,6 +144,7 @@ func (c *cycle) reviveAlone(ctx context.Context) error {
 
 // systemdFollowsOld is the condition of Returning.
 func (c *cycle) systemdFollowsOld(ctx context.Context) (bool, error) {
+	c.knowWorkers()
 	if c.old.unit == nil {
 		return true, nil
 	}

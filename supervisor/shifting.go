@@ -14,7 +14,7 @@ import (
 func (c *cycle) sendWINCH(context.Context) error {
 	// Without a successor WINCH would leave nobody that accepts; should it
 	// die right here, old notices its exit and starts workers again.
-	if err := c.successorLives(); err != nil {
+	if err := c.badSign(); err != nil {
 		return err
 	}
 	if err := c.old.Signal(unix.SIGWINCH); err != nil {
@@ -27,7 +27,7 @@ func (c *cycle) sendWINCH(context.Context) error {
 // oldAcceptsNoMore is the condition of Shifting: each old worker is gone or
 // says that it is shutting down.
 func (c *cycle) oldAcceptsNoMore(context.Context) (bool, error) {
-	if err := c.successorLives(); err != nil {
+	if err := c.badSign(); err != nil {
 		return false, err
 	}
 	tree, err := nginx.ReadTree(c.old.ID)

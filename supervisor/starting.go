@@ -182,6 +182,13 @@ func (c *cycle) successorLives() error {
 // ready reports whether the successor waits in its cycle and all its workers
 // are past initialisation.
 func (c *cycle) ready() (bool, nginx.Tree, error) {
+	// A worker that crashes must not be forgotten because the master was busy
+	// starting another in its place.
+	if tree, err := nginx.ReadTree(c.successor.ID); err == nil {
+		if err := c.lookAtWorkers(tree); err != nil {
+			return false, tree, err
+		}
+	}
 	title, err := nginx.ReadTitle(c.successor.PID)
 	if err != nil || title.Role != nginx.RoleMaster {
 		return false, nginx.Tree{}, nil
@@ -200,7 +207,8 @@ func (c *cycle) ready() (bool, nginx.Tree, error) {
 	if err := c.workerless(len(workers) + len(starting)); err != nil {
 		return false, tree, err
 	}
-	return len(workers) > 0 && len(starting) == 0, tree, nil
+	// Of those in asked it is not known yet how they ended.
+	return len(workers) > 0 && len(starting) == 0 && len(c.asked) == 0, tree, nil
 }
 
 // workerless is the end of a successor that waits for signals and has no workers:

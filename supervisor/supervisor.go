@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,7 +75,7 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 		keepHistory: o.Config.KeepHistory, systemd: o.Systemd, store: o.Store, builds: o.Builds, line: o.Line,
 		log: o.Log, locks: o.PackageLocks, unitName: instance.Unit,
 		pokes: make(chan struct{}, 1), requests: make(chan request), settings: make(chan Config, 1),
-		onAttach: o.OnAttach, limits: cmp.Or(o.limits, defaultLimits),
+		onAttach: o.OnAttach, limits: o.limits,
 	}
 	if s.builds == nil {
 		s.builds = new(Builds)

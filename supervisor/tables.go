@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -13,7 +14,7 @@ func (c *cycle) table() []step {
 		{Verifying, c.verified, c.verify, Infinity, false},
 		{Keeping, c.kept, c.keep, Infinity, false},
 		{Starting, c.successorServes, c.sendUSR2, c.cfg.StartTimeoutSec, true},
-		{Shifting, c.oldAcceptsNoMore, c.sendWINCH, c.limits.shift, true},
+		{Shifting, c.oldAcceptsNoMore, c.sendWINCH, c.limits.ofShift(), true},
 		{Soaking, c.soaked, c.soak, Infinity, false},
 		{Draining, c.oldDrained, c.drain, Infinity, false},
 		{Retiring, c.oldRetired, c.sendQUIT, Infinity, false},
@@ -23,7 +24,7 @@ func (c *cycle) table() []step {
 // wayBack is the same page's way back.
 func (c *cycle) wayBack() []step {
 	return []step{
-		{Reviving, c.oldServes, c.sendHUP, c.limits.shift + c.cfg.StartTimeoutSec, true},
+		{Reviving, c.oldServes, c.sendHUP, c.limits.ofShift() + c.cfg.StartTimeoutSec, true},
 		{Returning, c.systemdFollowsOld, c.returnMainPID, followLimit, true},
 		{Dismissing, c.successorDismissed, c.dismiss, Infinity, true},
 		{Restoring, c.restored, c.restore, Infinity, false},
@@ -37,14 +38,12 @@ const (
 	followLimit = 5 * time.Second
 )
 
-// limits are those of the steps that no configuration sets. They belong to a
-// supervisor so that a test need not wait for them.
-type limits struct {
-	shift time.Duration // see shiftLimit
-	hurry time.Duration // see hurryPause
-}
+// limits are those of the steps that no configuration sets, where a test
+// shortens them.
+type limits struct{ shift, hurry time.Duration }
 
-var defaultLimits = limits{shift: shiftLimit, hurry: hurryPause}
+func (l limits) ofShift() time.Duration { return cmp.Or(l.shift, shiftLimit) }
+func (l limits) ofHurry() time.Duration { return cmp.Or(l.hurry, hurryPause) }
 
 // run carries out the cycle from the given phase to its end and returns the
 // result. It returns an error only when it was interrupted: then the record

@@ -42,8 +42,8 @@ func (c *cycle) noWayBack() bool {
 	if !c.old.Alive() {
 		return true
 	}
-	held, err := c.old.Listeners()
-	return err == nil && len(held) == 0 && len(c.rec.Old.Listeners) > 0
+	held, err := c.old.HoldsAny(c.rec.Old.Listeners)
+	return err == nil && !held && len(c.rec.Old.Listeners) > 0
 }
 
 // goForward is the only way back without an old master: the kept binary takes

@@ -67,6 +67,21 @@ func (p *Process) Listeners() ([]Listener, error) {
 	return found, nil
 }
 
+// HoldsAny reports whether the process has any of the sockets open. It does not
+// ask for their addresses, so it costs no more with many connections.
+func (p *Process) HoldsAny(sockets []Listener) (bool, error) {
+	open, err := p.sockets()
+	if err != nil {
+		return false, err
+	}
+	for _, inode := range open {
+		if slices.ContainsFunc(sockets, func(l Listener) bool { return l.Inode == inode }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func byInode(a, b Listener) int { return cmp.Compare(a.Inode, b.Inode) }
 
 // sockets returns the inodes of a process' sockets by descriptor.

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
+
+// soakedFor is how long a successor serves before it goes wrong late.
+const soakedFor = 500 * time.Millisecond
+
+// wrong is a way in which an upgrade goes wrong.
+type wrong struct {
+	name  string
+	kind  badnginx.Kind
+	watch []string // for the observer
+	loop  bool     // it crashes from its start on
+}
+
+var wrongs = []wrong{
+	{name: "its workers crash at the first request, which comes after WINCH", kind: badnginx.CrashAtFirstRequest, watch: []string{"-quiet"}, loop: true},
+	{name: fmt.Sprintf("its workers crash %v after their start", soakedFor), kind: badnginx.CrashAfter},
+	{name: fmt.Sprintf("its master is killed %v after WINCH", soakedFor), kind: badnginx.Good, watch: []string{"-kill-after=" + soakedFor.String()}},
+	{name: "its workers crash in their initialisation", kind: badnginx.CrashAtStart, loop: true},
+	{name: "its workers crash at the first request, under traffic", kind: badnginx.CrashAtFirstRequest, loop: true},
+}
+
+// wayBack is one run.
+type wayBack struct {
+	sight
+	from     supervisor.Phase // where the upgrade ended
+	told     time.Time        // that it goes back
+	revived  time.Time        // by the record; the zero time if there was nothing to revive
+	finished time.Time
+	load     traffic.Summary
+}
+
+// measureRollback measures how long the way back takes, and what it costs.
+func measureRollback(ctx context.Context, m *machine, runs int, w io.Writer) error {
+	results := make([][]wayBack, len(wrongs))
+	for i, row := range wrongs {
+		build, err := m.build(ctx, row.kind, soakedFor)
+		if err != nil {
+			return err
+		}
+		for n := range runs {
+			fmt.Fprintf(os.Stderr, "\rrollback: %s: %d of %d ", row.name, n+1, runs)
+			r, err := m.goBack(ctx, build, row.watch)
+			if err != nil {
+				return fmt.Errorf("%s, run %d: %w", row.name, n+1, err)
+			}
+			results[i] = append(results[i], r)
+		}
+		fmt.Fprintln(os.Stderr)
+	}
+	return m.tellRollback(ctx, w, runs, results)
+}
+
+// goBack makes one upgrade that goes wrong.
+func (m *machine) goBack(ctx context.Context, build []byte, args []string) (wayBack, error) {
+	before, err := m.status(ctx)
+	if err != nil {
+		return wayBack{}, err
+	}
+	watch, err := m.startWatch(ctx, args...)
+	if err != nil {
+		return wayBack{}, err
+	}
+	if err := m.land(build); err != nil {
+		return wayBack{}, err
+	}
+	out, errOut, exit, err := m.Try(ctx, "nginx-hotswap upgrade --wait=done nginx")
+	if err != nil {
+		return wayBack{}, err
+	}
+	if exit != supervisor.ExitRolledBack {
+		return wayBack{}, fmt.Errorf("the upgrade ends with %d, not %d: %s%s", exit, supervisor.ExitRolledBack, out, errOut)
+	}
+	after, err := m.await(ctx, "the cycle does not end", func(s supervisor.Status) bool {
+		return s.Phase == supervisor.Idle && s.MainPID != 0 && len(s.Masters) == 1 && s.Last != nil &&
+			(before.Last == nil || s.Last.ID != before.Last.ID)
+	})
+	if err != nil {
+		return wayBack{}, err
+	}
+	account, err := watch.stop()
+	if err != nil {
+		return wayBack{}, err
+	}
+	r := wayBack{sight: see(account)}
+	if account.Traffic != nil {
+		r.load = account.Traffic.Total
+	}
+	err = m.complete(ctx, after.Last.ID, &r)
+	return r, err
+}
+
+// complete adds what nginx-hotswap itself says of the run, and refuses one that
+// did not end as it has to.
+func (m *machine) complete(ctx context.Context, id string, r *wayBack) error {
+	rec, err := m.record(ctx, id)
+	if err != nil {
+		return err
+	}
+	if rec.Result != supervisor.RolledBack || rec.Finished == nil {
+		return fmt.Errorf("cycle %s ends %s, not %s: %s", id, rec.Result, supervisor.RolledBack, rec.Reason)
+	}
+	if r.sign.IsZero() {
+		return fmt.Errorf("cycle %s went back (%s), but no bad sign was seen", id, rec.Reason)
+	}
+	r.from, r.finished = lastForward(rec), *rec.Finished
+	if !began(rec, supervisor.Reviving).IsZero() {
+		r.revived = began(rec, supervisor.Returning)
+	}
+	r.told, err = m.told(ctx, id, supervisor.EventRollback)
+	return err
+}
