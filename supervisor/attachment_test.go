@@ -12,7 +12,7 @@ func fullAttachment() Attachment {
 		Baseline:   "aa",
 		Refused:    &Refused{Key: "bb", Reason: "owner", Text: "it belongs to somebody"},
 		Held:       true,
-		Quarantine: []Condemned{{SHA256: "cc", Version: "1.26.3", Reason: "it crashed", Cycle: "1", Since: someTime}},
+		Quarantine: []Condemned{{Key: "cc", SHA256: "cc", Version: "1.26.3", Reason: "it crashed", Cycle: "1", Since: someTime}},
 		Restored:   &Restored{SHA256: "dd", Condemned: "cc", Version: "1.26.3", Reason: "it crashed"},
 	}
 }

@@ -81,7 +81,9 @@ func (c *cycle) passOn(ctx context.Context) error {
 	if err := ignoreGone(c.successor.Signal(unix.SIGHUP)); err != nil {
 		return err
 	}
-	if err := c.sendWINCH(ctx); err != nil {
+	err := c.sendWINCH(ctx)
+	c.frozenAgain = time.Now()
+	if err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, shiftLimit, fmt.Errorf("old master %d is not frozen again: %w", c.old.PID, errLate))

@@ -55,6 +55,7 @@ type cycle struct {
 	emptySince              time.Time // since when the successor has no workers
 	pulse                   *time.Timer
 	calm                    time.Time // when old was seen frozen last
+	frozenAgain             time.Time // when it got WINCH after somebody else's HUP
 	reopened                time.Time // when old was told to open its logs anew
 	unchecked               bool      // the successor's listeners, since a reload
 	stable                  time.Time // since when old goes on as if nothing had been

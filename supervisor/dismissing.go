@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -215,12 +216,13 @@ func (c *cycle) withoutMaster() string {
 	if c.old.Alive() || serves {
 		return ""
 	}
-	pids := ""
-	for _, p := range c.oldOrphans() {
-		pids += fmt.Sprintf(" %d", p.PID)
-	}
-	if pids == "" {
+	orphans := c.oldOrphans()
+	if len(orphans) == 0 {
 		return "; start nginx"
 	}
-	return fmt.Sprintf("; its workers serve without a master: run `kill -QUIT%s`, then start nginx", pids)
+	var pids strings.Builder
+	for _, p := range orphans {
+		fmt.Fprintf(&pids, " %d", p.PID)
+	}
+	return fmt.Sprintf("; its workers serve without a master: run `kill -QUIT%s`, then start nginx", pids.String())
 }

@@ -33,7 +33,7 @@ func (c *cycle) oldServes(context.Context) (bool, error) {
 	fresh, known := c.oldWorkers(tree)
 	enough := max(1, len(c.rec.Old.Workers))
 	if known == 0 {
-		return fresh >= enough && len(tree.With(nginx.RoleStarting)) == 0, nil
+		return fresh >= enough && len(tree.With(nginx.RoleStarting)) == 0 && !c.freezing(), nil
 	}
 	return c.neverShifted(known >= enough), nil
 }
@@ -57,6 +57,10 @@ func (c *cycle) oldWorkers(tree nginx.Tree) (fresh, known int) {
 // for old to do, until it is certain that no WINCH was on its way: a worker
 // that is told to go says so within milliseconds.
 const unshifted = 100 * time.Millisecond
+
+// freezing reports whether workers that accept may be about to obey a WINCH that
+// came after somebody else's HUP: then nothing can be read from their number.
+func (c *cycle) freezing() bool { return time.Since(c.frozenAgain) < unshifted }
 
 // neverShifted reports whether the successor went before WINCH was sent, so
 // that old's workers never stopped.
@@ -91,10 +95,13 @@ func (c *cycle) sendHUP(ctx context.Context) error {
 		if err != nil || !signals.Waiting() {
 			return false, nil
 		}
-		if fresh, known := c.oldWorkers(tree); known == 0 {
+		if fresh, known := c.oldWorkers(tree); known == 0 && !c.freezing() {
 			// HUP may not be repeated, it doubles the workers.
 			revived = fresh > 0 || len(tree.With(nginx.RoleStarting)) > 0
 			return true, nil
+		}
+		if c.freezing() {
+			return false, nil
 		}
 		return false, c.old.Signal(unix.SIGWINCH)
 	})
@@ -129,7 +136,7 @@ func (c *cycle) reviveAlone(ctx context.Context) error {
 		}
 		fresh, known := c.oldWorkers(tree)
 		if fresh+known+len(tree.With(nginx.RoleStarting)) > 0 {
-			return true, nil
+			return !c.freezing(), nil
 		}
 		if again {
 			return false, c.lateSuccessor()

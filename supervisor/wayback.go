@@ -49,8 +49,8 @@ func (c *cycle) noWayBack() bool {
 // goForward is the only way back without an old master: the kept binary takes
 // the failed one's place, and the next cycle swaps to it.
 func (c *cycle) goForward(ctx context.Context) (Result, error) {
-	if err := c.overtaken(ctx); err != nil {
-		return c.finish(Overtaken, err.Error()), nil
+	if result, why := c.unitEnds(ctx); result != "" {
+		return c.finish(result, why), nil
 	}
 	if err := c.endOldWorkers(ctx); err != nil {
 		return "", err
@@ -172,11 +172,8 @@ func (c *cycle) lostOld(ctx context.Context) (Result, error) {
 	if err := c.removeStaleOldBin(); err != nil {
 		c.s.log.Warn("cannot remove the old master's pid file", "error", err)
 	}
-	if err := c.overtaken(ctx); err != nil {
-		if c.jobByOthers(ctx) {
-			return c.finish(Overtaken, err.Error()), nil
-		}
-		return c.finish(Lost, fmt.Sprintf("old master %d %v; %v", c.old.PID, c.old.Exit(), err)), nil
+	if result, why := c.unitEnds(ctx); result != "" {
+		return c.finish(result, why), nil
 	}
 	if c.successor == nil || !c.successor.Alive() {
 		return c.finish(Lost, fmt.Sprintf("old master %d %v and no successor is there%s", c.old.PID, c.old.Exit(), c.withoutMaster())), nil
@@ -185,6 +182,19 @@ func (c *cycle) lostOld(ctx context.Context) (Result, error) {
 		return c.goForward(ctx) // for the reason that is on record
 	}
 	return c.goBack(ctx, Reviving, fmt.Errorf("old master %d %v", c.old.PID, c.old.Exit()))
+}
+
+// unitEnds says how a cycle ends with its unit: if nobody has asked for that,
+// PID 1 ends it because the old master is gone.
+func (c *cycle) unitEnds(ctx context.Context) (Result, string) {
+	err := c.overtaken(ctx)
+	switch {
+	case err == nil:
+		return "", ""
+	case c.old.Alive() || c.jobByOthers(ctx):
+		return Overtaken, err.Error()
+	}
+	return Lost, fmt.Sprintf("old master %d %v; %v", c.old.PID, c.old.Exit(), err)
 }
 
 // jobByOthers reports whether an administrator stops or restarts the unit.

@@ -116,7 +116,13 @@ func (n *Nginx) Run(tb testing.TB) {
 // Launch starts it and waits until it listens, whether anybody accepts or not.
 func (n *Nginx) Launch(tb testing.TB) {
 	tb.Helper()
-	out, err := exec.CommandContext(tb.Context(), n.Binary, n.Args()...).CombinedOutput()
+	var out []byte
+	var err error
+	// Whoever forks at the moment in which the binary is written holds it open
+	// for writing until its exec.
+	for err = unix.ETXTBSY; errors.Is(err, unix.ETXTBSY); {
+		out, err = exec.CommandContext(tb.Context(), n.Binary, n.Args()...).CombinedOutput()
+	}
 	if err != nil {
 		tb.Fatalf("nginx: %v\n%s", err, out)
 	}
