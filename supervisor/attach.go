@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
@@ -29,10 +30,17 @@ func (s *Supervisor) refresh(ctx context.Context) error {
 func (s *Supervisor) moved(ctx context.Context) (bool, error) {
 	if s.current.unit == nil {
 		pid, err := s.pidFromFile(s.instance.PIDFile)
-		return err == nil && pid != s.current.PID, nil
+		return err == nil && pid != s.current.PID && !s.current.parentOf(pid), nil
 	}
 	state, err := s.current.unit.State(ctx)
 	return err == nil && state.MainPID != 0 && state.MainPID != s.current.PID, err
+}
+
+// parentOf reports whether a process is a successor of the master: somebody else
+// upgrades it, and until the master goes the instance is still this one.
+func (m *master) parentOf(pid int) bool {
+	tree, err := nginx.ReadTree(m.ID)
+	return err == nil && slices.ContainsFunc(tree.Successors(), func(c nginx.Child) bool { return c.PID == pid })
 }
 
 // attached takes a master into our care.
@@ -63,7 +71,7 @@ func (s *Supervisor) attached(m *master) error {
 // history says in a few words how a master came about.
 func (s *Supervisor) history(m *master) string {
 	last := s.store.Last(s.instance.Name)
-	if last == nil || last.Result != Upgraded || last.Successor.ID() != m.ID {
+	if last == nil || !last.Result.isUpgrade() || last.Successor.ID() != m.ID {
 		return "watched"
 	}
 	return "upgraded from " + last.Old.Version
@@ -100,7 +108,7 @@ func (s *Supervisor) adopted(m *master) {
 	same := sameRoot(m.PID, m.binary)
 	s.publish(func(v *view) {
 		v.main, v.running, v.path, v.since, v.problem = &m.ID, m.build, m.binary, m.since, ""
-		v.listeners, v.unit, v.mapped, v.sameRoot = listeners, s.unitName, mapped, same
+		v.listeners, v.unit, v.mapped, v.sameRoot, v.pidFile = listeners, s.unitName, mapped, same, m.pidFile
 	})
 }
 

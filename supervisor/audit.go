@@ -42,6 +42,7 @@ var (
 	EventRestored  = Event{"restored", "9eeebdcd94444249bcff1a9caf6b1065", systemd.LevelNotice, true}
 	EventMismatch  = Event{"mismatch", "b3e2687e40954b2db994894693b8c3ad", slog.LevelWarn, true}
 	EventHeld      = Event{"held", "3efe34a1e2c04bf78b6a1578a7b03da9", systemd.LevelNotice, false}
+	EventForeign   = Event{"foreign", "4a6c92b5f7bd4b5ebf4cc85936bbf0c4", systemd.LevelNotice, true}
 	EventReload    = Event{"reload", "4e3cef52b47b476ab38a499b539f0145", systemd.LevelNotice, true}
 )
 
@@ -49,7 +50,7 @@ var (
 var Events = []Event{
 	EventAttached, EventDetached, EventPending, EventCandidate, EventWaiting, EventAccepted, EventKept, EventStarted,
 	EventShifted, EventVerdict, EventDrained, EventRetired, EventRejected, EventRollback, EventFinished, EventStuck,
-	EventRestored, EventMismatch, EventHeld, EventReload,
+	EventRestored, EventMismatch, EventHeld, EventReload, EventForeign,
 }
 
 // Names of journal fields.

@@ -198,7 +198,7 @@ func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	s.publish(func(v *view) { v.phase, v.successor, v.note = Idle, nil, "" })
 	s.Poke() // something may have come meanwhile
 	switch result {
-	case Upgraded:
+	case Upgraded, Adopted:
 		s.detach() // the next look attaches to the successor
 		s.remember(func(a *Attachment) { a.settle(false) })
 	case Overtaken, Lost:

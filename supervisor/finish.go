@@ -15,7 +15,7 @@ var errOvertaken = errors.New("somebody else took over")
 func (c *cycle) finish(result Result, reason string) Result {
 	now := time.Now()
 	c.rec.finish(result, reason, now)
-	if result == Upgraded && !c.old.Alive() {
+	if result.isUpgrade() && !c.old.Alive() {
 		c.settleUnit(c.ctx)
 	}
 	if result != Stuck {
@@ -46,7 +46,7 @@ func (c *cycle) tell(result Result, reason string) {
 func (c *cycle) outcome(result Result, reason string) Outcome {
 	out := Outcome{Cycle: c.rec.ID, Result: result}
 	switch result {
-	case Upgraded:
+	case Upgraded, Adopted:
 		out.Text = fmt.Sprintf("upgraded %s to %s in %v", c.rec.Old.Version, c.rec.Successor.Version, since(c.rec.Started))
 	case RolledBack:
 		out.Code = ExitRolledBack

@@ -136,7 +136,9 @@ func TestRefusedLibrary(t *testing.T) {
 	r.Poke()
 	installLibrary(t, library, "3")
 	r.Poke()
-	r.waitFor(t, "the fixed one runs", func(s supervisor.Status) bool { return s.Last.Result == supervisor.Upgraded && s.Phase == supervisor.Idle })
+	r.waitFor(t, "the fixed one runs", func(s supervisor.Status) bool {
+		return s.Last.Result == supervisor.Upgraded && s.Phase == supervisor.Idle
+	})
 	if records := history(t, store); len(records) != 2 {
 		t.Errorf("%d records", len(records))
 	}

@@ -43,6 +43,7 @@ type Result string
 // The results.
 const (
 	Upgraded   Result = "upgraded"    // the candidate serves, the old master is gone
+	Adopted    Result = "adopted"     // the same, begun by somebody else
 	Rejected   Result = "rejected"    // the candidate was refused, nothing was touched
 	RolledBack Result = "rolled-back" // the old version serves
 	Deferred   Result = "deferred"    // not now
@@ -50,6 +51,9 @@ const (
 	Overtaken  Result = "overtaken"   // somebody stopped or restarted nginx meanwhile
 	Lost       Result = "lost"        // the old master was killed, and the unit with it
 )
+
+// isUpgrade reports whether the successor serves in the end.
+func (r Result) isUpgrade() bool { return r == Upgraded || r == Adopted }
 
 // Origin says who asked for a cycle.
 type Origin string

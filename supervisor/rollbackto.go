@@ -64,7 +64,7 @@ func (s *Supervisor) earlier() string {
 	}
 	sha := ""
 	for _, rec := range records {
-		if rec.Instance == s.instance.Name && rec.Result == Upgraded && rec.Old.SHA256 != s.current.build.SHA256 {
+		if rec.Instance == s.instance.Name && rec.Result.isUpgrade() && rec.Old.SHA256 != s.current.build.SHA256 {
 			sha = rec.Old.SHA256
 		}
 	}

@@ -19,7 +19,8 @@ type view struct {
 	running, disk   Build
 	path            string
 	mapped          []string // modules and libraries, where they are watched
-	sameRoot        bool     // paths mean the same for us as for the master
+	pidFile         string
+	sameRoot        bool // paths mean the same for us as for the master
 	since           time.Time
 	pending         string // why what is on disk does not run
 	problem         string // why there is no master
@@ -169,6 +170,19 @@ func (s *Supervisor) WatchPaths() []string {
 		}
 	}
 	return paths
+}
+
+// OldBinPath is a file that appears at once when somebody sends USR2 to the
+// master, or "".
+func (s *Supervisor) OldBinPath() string {
+	v := s.snapshot()
+	switch {
+	case v.main == nil || v.pidFile == "":
+		return ""
+	case v.sameRoot:
+		return v.pidFile + nginx.OldBin
+	}
+	return fmt.Sprintf("/proc/%d/root%s%s", v.main.PID, v.pidFile, nginx.OldBin)
 }
 
 // sameRoot reports whether the directory of a path is the same for us as for a

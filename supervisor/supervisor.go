@@ -37,6 +37,7 @@ type Supervisor struct {
 
 	current     *master
 	attachment  *Attachment
+	foreign     *Record // an upgrade of somebody else that is only watched
 	unitName    string
 	lockedSince time.Time // a package transaction is waited for
 	stuckIn     string    // the cycle that got stuck, when it was told of
@@ -199,6 +200,9 @@ func (s *Supervisor) look(ctx context.Context) {
 	}
 	if err := s.refresh(ctx); err != nil {
 		s.notAttached(err)
+		return
+	}
+	if s.foreignUpgrade(ctx) {
 		return
 	}
 	c, err := s.compare(s.current)

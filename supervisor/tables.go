@@ -51,6 +51,9 @@ func (l limits) ofHurry() time.Duration { return cmp.Or(l.hurry, hurryPause) }
 func (c *cycle) run(ctx context.Context, from Phase) (Result, error) {
 	err := c.runner().run(ctx, c.table(), from)
 	if err == nil {
+		if c.rec.Origin == OriginForeign {
+			return c.finish(Adopted, ""), nil
+		}
 		return c.finish(Upgraded, ""), nil
 	}
 	if ctx.Err() != nil {

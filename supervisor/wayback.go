@@ -116,6 +116,9 @@ func (c *cycle) packageManagerDone(ctx context.Context) error {
 	limited, cancel := context.WithTimeoutCause(ctx, c.s.lockTimeout, errors.New("a package transaction does not end"))
 	defer cancel()
 	for {
+		if err := c.dismissForeign(ctx); err != nil {
+			return err
+		}
 		lock, err := TransactionRuns(c.s.locks)
 		if lock == "" || err != nil {
 			return err

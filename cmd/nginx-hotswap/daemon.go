@@ -57,6 +57,7 @@ type daemonProcess struct {
 	ctx      context.Context
 	group    *errgroup.Group
 	watcher  *watch.Watcher
+	oldBins  *watch.Watcher
 	unwatch  context.CancelFunc
 	units    <-chan string
 	unlisten context.CancelFunc
@@ -134,6 +135,8 @@ func (d *daemonProcess) loop() error {
 		case <-watchdog:
 			d.say(d.notifier.Watchdog())
 		case p := <-d.watcher.Pokes():
+			d.passOn(p)
+		case p := <-d.oldBins.Pokes():
 			d.passOn(p)
 		case unit, ok := <-d.units:
 			if !ok {

@@ -19,9 +19,15 @@ func (d *daemonProcess) watch() error {
 	if err != nil {
 		return err
 	}
+	// Whoever sends USR2 to a master may send QUIT a few seconds later.
+	oldBins, err := watch.New(watch.Options{Settle: -1, Log: d.log})
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(d.ctx)
-	d.watcher, d.unwatch = w, cancel
+	d.watcher, d.oldBins, d.unwatch = w, oldBins, cancel
 	d.group.Go(func() error { return w.Run(ctx) })
+	d.group.Go(func() error { return oldBins.Run(ctx) })
 	return nil
 }
 
@@ -52,11 +58,15 @@ func (d *daemonProcess) attached() {
 
 // follow tells the watcher what there is to watch.
 func (d *daemonProcess) follow() {
-	var paths []string
+	var paths, oldBins []string
 	for _, s := range d.list() {
 		paths = append(paths, s.WatchPaths()...)
+		if path := s.OldBinPath(); path != "" {
+			oldBins = append(oldBins, path)
+		}
 	}
 	d.watcher.Follow(paths...)
+	d.oldBins.Follow(oldBins...)
 	// What came between the look of a supervisor and the watch is not told:
 	// a second look costs a stat.
 	for _, s := range d.list() {
@@ -69,7 +79,7 @@ func (d *daemonProcess) follow() {
 func (d *daemonProcess) passOn(p watch.Poke) {
 	d.log.Debug("the watcher pokes", "path", p.Path, "reason", p.Reason)
 	for _, s := range d.list() {
-		if slices.Contains(s.WatchPaths(), p.Path) {
+		if s.OldBinPath() == p.Path || slices.Contains(s.WatchPaths(), p.Path) {
 			s.Poke()
 		}
 	}

@@ -1,0 +1,176 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// errForeign is why a build goes that somebody else has started although it is
+// condemned.
+var errForeign = &badSign{text: "somebody has started a build that is in quarantine"}
+
+// foreignUpgrade deals with a successor that we did not start: somebody has sent
+// USR2. A package's script sends QUIT to old some seconds later without looking,
+// so under a package lock, and for a build that is condemned, we judge before
+// it does. A person's upgrade is watched and told, never fought. It reports
+// whether there is such a successor.
+func (s *Supervisor) foreignUpgrade(ctx context.Context) bool {
+	rec := s.foreignRecord(ctx)
+	if rec == nil {
+		s.foreignEnded()
+		return false
+	}
+	lock, err := TransactionRuns(s.locks)
+	if err != nil {
+		s.log.Warn("cannot tell whether a package transaction runs", "error", err)
+	}
+	condemned := s.attachment.condemnation(rec.Successor.Key()) != nil
+	switch {
+	case s.foreign != nil && s.foreign.Successor.ID() == rec.Successor.ID():
+		s.retryIn(pauseUnit) // its end is no event
+	case s.attachment.Held, lock == "" && !condemned:
+		s.watchForeign(rec)
+	default:
+		s.adoptForeign(ctx, rec, condemned)
+	}
+	return true
+}
+
+// foreignRecord describes the upgrade, or is nil when there is none.
+func (s *Supervisor) foreignRecord(ctx context.Context) *Record {
+	m := s.current
+	tree, err := nginx.ReadTree(m.ID)
+	if err != nil {
+		return nil
+	}
+	for _, child := range tree.Successors() {
+		build, err := s.buildOf(ctx, child.ID)
+		if err != nil {
+			continue // it is gone
+		}
+		held, err := m.Listeners()
+		if err != nil {
+			return nil
+		}
+		now := time.Now()
+		return &Record{
+			Version: recordVersion, ID: newID(now), Boot: bootID(), Instance: s.instance.Name, Unit: s.unitName,
+			Origin: OriginForeign, Started: now, Drift: m.drift(),
+			Old: Generation{PID: m.PID, Start: m.Start, Version: m.build.Number, SHA256: m.build.SHA256, Libraries: m.build.Libraries,
+				Workers: identities(tree.With(nginx.RoleWorker)), Listeners: held},
+			Successor: Generation{PID: child.PID, Start: child.Start, Version: build.Number, SHA256: build.SHA256, Libraries: build.Libraries},
+		}
+	}
+	return nil
+}
+
+// buildOf is what a process runs.
+func (s *Supervisor) buildOf(ctx context.Context, id nginx.ID) (Build, error) {
+	exe, err := os.Open(nginx.ExePath(id.PID))
+	if err != nil {
+		return Build{}, err
+	}
+	defer exe.Close()
+	build, err := s.builds.Of(ctx, exe, nginx.ExePath(id.PID))
+	if err != nil {
+		return Build{}, err
+	}
+	if c, err := s.compare(s.current); err == nil && c != nil {
+		build.Libraries = c.build.Libraries
+		c.Close()
+	}
+	return build, nil
+}
+
+// watchForeign tells of an upgrade that a person makes.
+func (s *Supervisor) watchForeign(rec *Record) {
+	s.foreign = rec
+	id := rec.Successor.ID()
+	text := fmt.Sprintf("somebody else upgrades nginx: %s runs as %d beside old master %d with %s; "+
+		"to finish that run `kill -WINCH %d`, then `kill -QUIT %d`, to take it back run `kill -QUIT %d`",
+		rec.Successor.Version, rec.Successor.PID, rec.Old.PID, rec.Old.Version, rec.Old.PID, rec.Old.PID, rec.Successor.PID)
+	s.publish(func(v *view) {
+		v.successor, v.pending = &id, text
+		v.disk = Build{SHA256: rec.Successor.SHA256, Version: nginx.Version{Number: rec.Successor.Version}}
+	})
+	s.audit().Cycle(EventForeign, rec, 0, "%s", text)
+	s.retryIn(pauseUnit)
+}
+
+// foreignEnded closes the record of an upgrade that was watched, when one of the
+// two masters is gone.
+func (s *Supervisor) foreignEnded() {
+	rec := s.foreign
+	if rec == nil {
+		return
+	}
+	s.foreign = nil
+	s.publish(func(v *view) { v.successor = nil })
+	result, reason := Adopted, ""
+	switch old, successor := lives(rec.Old.ID()), lives(rec.Successor.ID()); {
+	case old && !successor:
+		result, reason = RolledBack, "whoever began it took it back, or the new master died"
+	case !successor:
+		result, reason = Overtaken, "both masters are gone"
+	}
+	if err := s.closeRecord(rec, result, reason); err != nil {
+		s.log.Error("cannot write the history", "error", err)
+	}
+}
+
+// adoptForeign makes the upgrade ours from USR2 on.
+func (s *Supervisor) adoptForeign(ctx context.Context, rec *Record, condemned bool) {
+	s.audit().Cycle(EventForeign, rec, 0, "somebody else has sent USR2 to master %d: %s runs as %d and is judged as if it were ours",
+		rec.Old.PID, rec.Successor.Version, rec.Successor.PID)
+	c := s.newCycle(ctx, s.current, rec)
+	defer c.close()
+	c.usr2At = rec.Started
+	var result Result
+	successor, err := c.hold(rec.Successor.ID())
+	if err == nil {
+		c.successor = successor
+		id := rec.Successor.ID()
+		s.publish(func(v *view) { v.successor = &id })
+		c.openLogs(s.current.Process)
+		if condemned {
+			result, err = c.goBack(ctx, Dismissing, errForeign)
+		} else {
+			result, err = c.run(ctx, Starting)
+		}
+	}
+	s.concluded(c, result, "")
+	if err != nil {
+		s.log.Info(fmt.Sprintf("%s: the cycle is interrupted and will be continued", s.instance.Name), "cause", err)
+	}
+}
+
+// dismissForeign ends a successor that a package's script has started from the
+// condemned binary while that could not be replaced yet.
+func (c *cycle) dismissForeign(ctx context.Context) error {
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return errOldGone
+	}
+	for _, child := range tree.Successors() {
+		p, err := c.hold(child.ID)
+		if err != nil {
+			continue // it is gone
+		}
+		c.s.audit().Cycle(EventForeign, c.rec, 0, "somebody else has sent USR2 to master %d: the condemned %s runs again as %d and is dismissed",
+			c.old.PID, c.rec.Successor.Version, child.PID)
+		c.successor, c.killed, c.dismissAt = p, 0, time.Now()
+		c.rec.Successor.PID, c.rec.Successor.Start, c.rec.Successor.Workers = p.PID, p.Start, nil
+		c.save()
+		if err := c.quitSuccessor(); err != nil {
+			return err
+		}
+		if err := c.runner().await(ctx, true, c.successorDismissed); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package supervisor_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
+
+// byScript watches an nginx whose package manager holds its lock, and upgrades
+// nothing by itself.
+func byScript(t *testing.T) (n *nginxtest.Nginx, r *running, unlock func()) {
+	t.Helper()
+	n = start(t, traffic.Site{Unix: unixSocket(t)})
+	lock := filepath.Join(t.TempDir(), "lock")
+	if err := os.WriteFile(lock, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unlock = lockFile(t, lock, unix.F_WRLCK)
+	r = run(t, n, newStore(t), quick(), func(o *supervisor.Options) {
+		o.PackageLocks = []supervisor.PackageLock{{Path: lock, Kind: unix.F_WRLCK}}
+	})
+	r.upToDate(t)
+	return n, r, unlock
+}
+
+// sendUSR2 is how scripts and people begin an upgrade.
+func sendUSR2(t *testing.T, n *nginxtest.Nginx, r *running) (successor int) {
+	t.Helper()
+	signal(t, n.Master, unix.SIGUSR2)
+	nginxtest.Eventually(t, "there is a successor", func() bool { return len(n.Masters(t)) == 2 })
+	for _, pid := range n.Masters(t) {
+		if pid != n.Master {
+			successor = pid
+		}
+	}
+	r.Poke() // the daemon is told by the file that appears
+	return successor
+}
+
+// An upgrade that a package's script has begun is judged as ours would be.
+func TestScriptsUpgradeIsAdopted(t *testing.T) {
+	t.Parallel()
+	n, r, unlock := byScript(t)
+	defer unlock()
+	stop := lightTraffic(t, n)
+	data, version := n.Newer(t, '9')
+	nginxtest.Install(t, n.Binary, data)
+	sendUSR2(t, n, r)
+	r.waitFor(t, "it soaks", func(s supervisor.Status) bool { return s.Phase == supervisor.Soaking || s.Phase == supervisor.Draining })
+	signal(t, n.Master, unix.SIGQUIT) // the script does not look
+	r.waitFor(t, "it is adopted", func(s supervisor.Status) bool {
+		return s.Phase == supervisor.Idle && s.Last != nil && s.Last.Result == supervisor.Adopted && s.Running.Version == version
+	})
+	stop()
+	if records := history(t, r.store); len(records) != 1 || records[0].Origin != supervisor.OriginForeign {
+		t.Errorf("records: %+v", records)
+	}
+	requireServer(t, n, version)
+}
+
+// A bad one goes before the script can end the old master.
+func TestScriptsBadUpgradeIsRolledBack(t *testing.T) {
+	t.Parallel()
+	n, r, unlock := byScript(t)
+	load := startLoad(t, shortTargets(n))
+	nginxtest.Install(t, n.Binary, makeBad(t, n, badnginx.CrashAtFirstRequest, 0))
+	sendUSR2(t, n, r)
+	r.waitFor(t, "it is on its way back", func(s supervisor.Status) bool { return s.Phase == supervisor.Restoring })
+	// The script tries once more, and so does the package's next one: what is
+	// on disk cannot be replaced while the lock is held.
+	sendUSR2(t, n, r)
+	nginxtest.Eventually(t, "it is dismissed", func() bool { return len(n.Masters(t)) == 1 })
+	unlock()
+	r.waitFor(t, "the kept binary is back", func(s supervisor.Status) bool {
+		return s.Phase == supervisor.Idle && s.Last != nil && s.Last.Result == supervisor.RolledBack && s.Disk.SHA256 == s.Running.SHA256
+	})
+	requireOnlyCrashed(t, n, load.Stop(), shortTargets(n))
+	requireOldServes(t, n)
+	if records := history(t, r.store); len(records) != 1 || !records[0].Condemned || records[0].Origin != supervisor.OriginForeign {
+		t.Errorf("records: %+v", records)
+	}
+}
+
+// A person's upgrade is told and recorded, and nobody meddles with it.
+func TestPersonsUpgradeIsWatched(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		finish func(t *testing.T, old, successor int)
+		want   supervisor.Result
+	}{
+		"finished": {func(t *testing.T, old, _ int) {
+			signal(t, old, unix.SIGWINCH)
+			signal(t, old, unix.SIGQUIT)
+			gone(t, old)
+		}, supervisor.Adopted},
+		"taken back": {func(t *testing.T, _, successor int) {
+			signal(t, successor, unix.SIGQUIT)
+			gone(t, successor)
+		}, supervisor.RolledBack},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := start(t, traffic.Site{Unix: unixSocket(t)})
+			c := quick()
+			c.Automatic = false
+			r := run(t, n, newStore(t), c)
+			r.upToDate(t)
+			stop := lightTraffic(t, n)
+			data, _ := n.Newer(t, '9')
+			nginxtest.Install(t, n.Binary, data)
+			successor := sendUSR2(t, n, r)
+			r.waitFor(t, "it is told", func(s supervisor.Status) bool {
+				return len(s.Masters) == 2 && strings.Contains(s.Reason, "somebody else upgrades nginx")
+			})
+			if masters := n.Masters(t); len(masters) != 2 {
+				t.Errorf("masters: %v", masters)
+			}
+			tt.finish(t, n.Master, successor)
+			r.waitFor(t, "it is recorded", func(s supervisor.Status) bool { return s.Last != nil && s.Last.Result == tt.want && len(s.Masters) == 1 })
+			stop()
+			if records := history(t, r.store); len(records) != 1 || records[0].Origin != supervisor.OriginForeign || records[0].Condemned {
+				t.Errorf("records: %+v", records)
+			}
+		})
+	}
+}
