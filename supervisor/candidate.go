@@ -54,7 +54,7 @@ func (s *Supervisor) fill(c *candidate, m *master) (err error) {
 		return err
 	}
 	if !c.same {
-		if c.build.SHA256, err = nginx.HashFile(c.file); err != nil {
+		if c.build.SHA256, err = s.builds.hash(c.file); err != nil {
 			return &Refusal{ReasonNotFile, fmt.Sprintf("cannot read %s: %v", m.binary, err), "install a binary there"}
 		}
 		c.same = c.build.SHA256 == m.build.SHA256

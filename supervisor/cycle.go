@@ -54,6 +54,7 @@ type cycle struct {
 	orphaned                map[nginx.ID]bool
 	emptySince              time.Time // since when the successor has no workers
 	pulse                   *time.Timer
+	newer                   string    // the key of a newer candidate that was looked at
 	calm                    time.Time // when old was seen frozen last
 	frozenAgain             time.Time // when it got WINCH after somebody else's HUP
 	reopened                time.Time // when old was told to open its logs anew

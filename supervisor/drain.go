@@ -96,7 +96,27 @@ func (c *cycle) oldDrained(ctx context.Context) (bool, error) {
 		c.drained = true
 		c.s.audit().Cycle(EventDrained, c.rec, 0, "the last worker of old master %d has finished", c.old.PID)
 	}
-	return !c.keepUntil.IsZero() && !time.Now().Before(c.keepUntil), nil
+	return !c.keepUntil.IsZero() && !time.Now().Before(c.keepUntil) || c.newerWaits(ctx), nil
+}
+
+// newerWaits reports whether a newer candidate is there that could be tried at
+// once: then the old master, which only waits, is in its way.
+func (c *cycle) newerWaits(ctx context.Context) bool {
+	newer, err := c.s.compare(c.old)
+	if err != nil || newer == nil {
+		return false
+	}
+	defer newer.Close()
+	key := newer.build.Key()
+	if key == c.rec.Successor.Key() || key == c.newer || c.s.objection(newer) != "" {
+		return false
+	}
+	c.newer = key // it is looked at once
+	if c.s.inspect(ctx, c.old, newer) != nil || c.s.testConfig(ctx, c.old) != nil {
+		return false
+	}
+	c.s.audit().Cycle(EventPending, c.rec, 0, "a newer %s %s waits: old master %d goes before KeepOldSec= is over", newer.path, newer.build.Short(), c.old.PID)
+	return true
 }
 
 // leaves reports whether the last act of this process is QUIT to old: a package

@@ -124,7 +124,9 @@ func TestPersonsUpgradeIsWatched(t *testing.T) {
 				t.Errorf("masters: %v", masters)
 			}
 			tt.finish(t, n.Master, successor)
-			r.waitFor(t, "it is recorded", func(s supervisor.Status) bool { return s.Last != nil && s.Last.Result == tt.want && len(s.Masters) == 1 })
+			r.waitFor(t, "it is recorded", func(s supervisor.Status) bool {
+				return s.Last != nil && s.Last.Result == tt.want && len(s.Masters) == 1
+			})
 			stop()
 			if records := history(t, r.store); len(records) != 1 || records[0].Origin != supervisor.OriginForeign || records[0].Condemned {
 				t.Errorf("records: %+v", records)

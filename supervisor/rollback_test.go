@@ -249,6 +249,38 @@ func TestRolledBackIsNotRetried(t *testing.T) {
 	}
 }
 
+// A newer build need not wait until the old master of the last one has been kept
+// for its time.
+func TestNewerCandidateCutsKeepOldSecShort(t *testing.T) {
+	t.Parallel()
+	n := start(t, traffic.Site{Unix: unixSocket(t)})
+	c := quick()
+	c.Upgrade.KeepOldSec = time.Hour
+	store := newStore(t)
+	r := run(t, n, store, c)
+	r.upToDate(t)
+	stop := lightTraffic(t, n)
+	data, _ := n.Newer(t, '8')
+	nginxtest.Install(t, n.Binary, data)
+	r.Poke()
+	r.waitFor(t, "it is kept", func(s supervisor.Status) bool { return s.Phase == supervisor.Draining })
+	nginxtest.Install(t, n.Binary, []byte("no program"))
+	r.Poke()
+	q := request(supervisor.WaitDone)
+	q.DryRun = true
+	if out := <-r.ask(t, q); out.Code != supervisor.ExitDeferred {
+		t.Errorf("something that is not fit has ended the wait: %+v", out)
+	}
+	data, version := n.Newer(t, '9')
+	nginxtest.Install(t, n.Binary, data)
+	r.Poke()
+	r.waitFor(t, "the newer one serves", func(s supervisor.Status) bool {
+		return s.Phase == supervisor.Draining && s.Last != nil && s.Last.Result == supervisor.Upgraded
+	})
+	requireServer(t, n, version)
+	stop()
+}
+
 // runByHand looks after a test's nginx and upgrades it only when asked.
 func runByHand(t *testing.T, n *nginxtest.Nginx, store supervisor.Store, c supervisor.Config) *running {
 	t.Helper()

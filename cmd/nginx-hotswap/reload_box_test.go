@@ -3,6 +3,9 @@
 package main
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
@@ -45,4 +48,46 @@ func successorIn(st supervisor.Status) supervisor.MasterStatus {
 		}
 	}
 	return supervisor.MasterStatus{}
+}
+
+// With ExecReload=/bin/kill -HUP $MAINPID a reload reaches the frozen old master.
+// What is meant is the configuration, of the version that serves and, should
+// that be rolled back, of the one that comes back.
+func TestBoxReloadByHUP(t *testing.T) {
+	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=4s\nKeepOldSec=20s\n")
+	m.write("/etc/systemd/system/nginx.service.d/reload.conf", "[Service]\nExecReload=\nExecReload=/bin/kill -HUP $MAINPID\n")
+	m.sh("systemctl daemon-reload")
+	before := m.status()
+	load := m.startLoad("kind=new,url=http://127.0.0.1:8080/", "kind=keepalive,url=http://127.0.0.1:8080/")
+	m.install(nextVersion(before.Running.Version, 0))
+	for i, phase := range []supervisor.Phase{supervisor.Soaking, supervisor.Draining} {
+		m.eventually("it is in "+string(phase), func() bool { return m.status().Phase == phase })
+		header := fmt.Sprintf("X-Reloaded: %d", i)
+		m.sh(fmt.Sprintf("echo 'add_header %s;' >/etc/nginx/conf.d/reloaded.conf && systemctl reload nginx", strings.ReplaceAll(header, ":", "")))
+		m.eventually("the new configuration answers", func() bool { return m.answers(header) })
+		m.eventually("the old master is frozen again", func() bool {
+			for _, master := range m.status().Masters {
+				if master.Role == "old" {
+					return !slices.ContainsFunc(master.Workers, func(w supervisor.WorkerStatus) bool { return !w.Draining })
+				}
+			}
+			return false
+		})
+		if now := m.status(); now.Phase != phase && now.Phase != supervisor.Draining {
+			t.Errorf("after the reload it is in %s", now.Phase)
+		}
+	}
+	m.sh("nginx-hotswap rollback nginx")
+	after := m.cycleAfter(lastID(before))
+	m.eventually("the old version answers with the new configuration", func() bool { return m.answers("X-Reloaded: 1") })
+	load.lossless()
+	if after.Last.Result != supervisor.RolledBack || after.MainPID != before.MainPID {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	m.consistent()
+}
+
+// answers reports whether an answer has a header.
+func (m *machine) answers(header string) bool {
+	return strings.Contains(m.sh("curl -sS -D - -o /dev/null http://127.0.0.1:8080/"), header)
 }
