@@ -14,7 +14,7 @@ STATICCHECK = $(GO) run -modfile=packaging/tools.mod honnef.co/go/tools/cmd/stat
 RUNS       = 20
 SEED       = 1
 
-.PHONY: help build install deb deb-lint man demo bench-rollback test test-unit test-box test-matrix soak lint clean deps
+.PHONY: help build install deb deb-lint rpm rpm-lint man demo bench-rollback test test-unit test-box test-matrix soak lint clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
@@ -29,8 +29,10 @@ bin/nginx-hotswap:
 install: build ## install binary, unit, drop-in and configuration (DESTDIR=, PREFIX=/usr)
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR)/nginx.service.d $(DESTDIR)$(SYSCONFDIR)/nginx-hotswap
 	install -m 755 bin/nginx-hotswap $(DESTDIR)$(SBINDIR)/nginx-hotswap
-	sed 's|/usr/sbin/|$(SBINDIR)/|' packaging/systemd/nginx-hotswap.service >$(DESTDIR)$(UNITDIR)/nginx-hotswap.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/nginx-hotswap.service
+	for unit in nginx-hotswap.service nginx-hotswap-alert@.service; do \
+		sed 's|/usr/sbin/|$(SBINDIR)/|' packaging/systemd/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
+	done
 	install -m 644 packaging/systemd/10-nginx-hotswap.conf $(DESTDIR)$(UNITDIR)/nginx.service.d/10-nginx-hotswap.conf
 	test -e $(DESTDIR)$(SYSCONFDIR)/nginx-hotswap/nginx-hotswap.conf || \
 		install -m 644 packaging/etc/nginx-hotswap.conf $(DESTDIR)$(SYSCONFDIR)/nginx-hotswap/nginx-hotswap.conf
@@ -40,6 +42,12 @@ deb: ## build the Debian package in dist/ (VERSION=, ARCH=)
 
 deb-lint: deb ## check it with lintian
 	lintian --fail-on error,warning dist/nginx-hotswap_*_$(ARCH).deb
+
+rpm: ## build the RPM package in dist/ (VERSION=, ARCH=)
+	packaging/rpm/build '$(VERSION)' '$(ARCH)' dist
+
+rpm-lint: rpm ## check it with rpmlint
+	rpmlint --strict -r packaging/rpm/rpmlintrc dist/nginx-hotswap-*.rpm
 
 man: ## check the manual pages with mandoc
 	mandoc -Tlint -Wwarning packaging/man/nginx-hotswap.8 packaging/man/nginx-hotswap.conf.5

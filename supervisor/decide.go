@@ -232,7 +232,7 @@ func (s *Supervisor) rolledBack(c *cycle, inputs string) {
 		text = fmt.Sprintf("it got stuck: %s; `nginx-hotswap upgrade` tries it again", c.rec.Reason)
 	}
 	s.remember(func(a *Attachment) {
-		a.Refused = &Refused{Key: c.rec.Successor.Key(), Reason: reason, Inputs: inputs, Text: text}
+		a.Refused = &Refused{Key: c.rec.Successor.Key(), Reason: reason, Inputs: inputs, Text: text, Asked: c.rec.Reason == errAsked.text}
 	})
 }
 

@@ -27,6 +27,7 @@ type view struct {
 	listeners       int
 	unit            string
 	held            bool
+	alert           string // why a person is needed
 	note            string // what is to be known although disk and memory agree
 }
 
@@ -54,6 +55,7 @@ type Status struct {
 	Pending bool           `json:"pending"` // disk and memory differ
 	Held    bool           `json:"held"`
 	Reason  string         `json:"reason,omitempty"` // why it is pending, or not running
+	Alert   string         `json:"alert,omitempty"`  // why it needs a person
 	Masters []MasterStatus `json:"masters"`
 	Last    *LastStatus    `json:"last"`
 }
@@ -99,7 +101,7 @@ type LastStatus struct {
 func (s *Supervisor) Status() Status {
 	v := s.snapshot()
 	st := Status{Name: s.instance.Name, Unit: s.unit(), Phase: v.phase, Masters: []MasterStatus{},
-		Pending: v.pending != "", Held: v.held, Reason: cmp.Or(v.pending, v.note),
+		Pending: v.pending != "", Held: v.held, Alert: v.alert, Reason: cmp.Or(v.pending, v.note),
 		Disk: BuildStatus{v.disk.Number, v.disk.SHA256}}
 	if r := s.store.Last(s.instance.Name); r != nil {
 		st.Last = &LastStatus{r.ID, r.Result, r.Reason, r.Finished}

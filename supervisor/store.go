@@ -227,6 +227,8 @@ type Refused struct {
 	Key    string `json:"key"` // see Build.Key
 	Reason string `json:"reason"`
 	Text   string `json:"text"`
+	// Asked is true when a person wanted the earlier version back.
+	Asked bool `json:"asked,omitempty"`
 	// Inputs is what the refusal depended on, see Supervisor.inputs. Empty:
 	// it stands whatever changes.
 	Inputs string `json:"inputs,omitempty"`

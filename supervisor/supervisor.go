@@ -30,6 +30,7 @@ type Supervisor struct {
 	requests chan request
 	settings chan Config
 	onAttach func()
+	onAlert  func(instance, text string)
 	waiting  []request // for the cycle that runs
 	later    []request // for after it
 	oneShot  Wait      // set by Once: no daemon stays behind
@@ -40,6 +41,7 @@ type Supervisor struct {
 	foreign     *Record // an upgrade of somebody else that is only watched
 	unitName    string
 	lockedSince time.Time // a package transaction is waited for
+	raised      *string   // what OnAlert was told last
 	stuckIn     string    // the cycle that got stuck, when it was told of
 	stuckDisk   string    // the file that is known since
 	again       <-chan time.Time
@@ -63,6 +65,9 @@ type Options struct {
 	// OnAttach is called when the master, and so what is to be watched, may
 	// have changed. It must not block.
 	OnAttach func()
+	// OnAlert is told once why the instance needs a person, and with "" that it
+	// does not, or not any more. It must not block.
+	OnAlert func(instance, text string)
 	// PackageLocks defaults to PackageLocks.
 	PackageLocks []PackageLock
 
@@ -76,7 +81,7 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 		keepHistory: o.Config.KeepHistory, systemd: o.Systemd, store: o.Store, builds: o.Builds, line: o.Line,
 		log: o.Log, locks: o.PackageLocks, unitName: instance.Unit,
 		pokes: make(chan struct{}, 1), requests: make(chan request), settings: make(chan Config, 1),
-		onAttach: o.OnAttach, limits: o.limits,
+		onAttach: o.OnAttach, onAlert: o.OnAlert, limits: o.limits,
 	}
 	if s.builds == nil {
 		s.builds = new(Builds)
@@ -92,6 +97,9 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 	}
 	if s.onAttach == nil {
 		s.onAttach = func() {}
+	}
+	if s.onAlert == nil {
+		s.onAlert = func(string, string) {}
 	}
 	s.view.phase = Idle
 	return s
@@ -144,6 +152,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			s.adopt(c)
 		}
 		s.serveLater(ctx)
+		s.raise()
 	}
 	return nil
 }

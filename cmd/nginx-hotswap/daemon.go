@@ -51,6 +51,7 @@ type daemonProcess struct {
 	config   supervisor.Config
 	builds   *supervisor.Builds
 	line     supervisor.Line
+	alerts   *alerts
 
 	changed  chan struct{}   // a supervisor has attached
 	reloads  chan chan error // requests to read the configuration
@@ -68,7 +69,7 @@ type daemonProcess struct {
 }
 
 func newDaemonProcess(p *places, log *slog.Logger) *daemonProcess {
-	return &daemonProcess{places: p, log: log, notifier: systemd.NewNotifier(), builds: new(supervisor.Builds),
+	return &daemonProcess{places: p, log: log, notifier: systemd.NewNotifier(), builds: new(supervisor.Builds), alerts: newAlerts(),
 		changed: make(chan struct{}, 1), reloads: make(chan chan error), instances: make(map[string]*supervisor.Supervisor)}
 }
 
@@ -89,6 +90,9 @@ func (d *daemonProcess) run(ctx context.Context) error {
 	}
 	d.group, d.ctx = errgroup.WithContext(ctx)
 	d.group.Go(func() error { return server.Serve(d.ctx) })
+	d.group.Go(func() error {
+		return d.alerts.run(d.ctx, func(err error) { d.log.Warn("cannot show an alert", "error", err) })
+	})
 	d.group.Go(d.loop)
 	err = d.group.Wait()
 	d.log.Info("stopped; nginx goes on without us")
@@ -189,7 +193,7 @@ func (d *daemonProcess) start(i supervisor.InstanceConfig) {
 		return
 	}
 	s := supervisor.New(i, supervisor.Options{Config: d.config, Store: d.store, Systemd: keeper(), Log: d.log,
-		Builds: d.builds, Line: d.line, OnAttach: d.attached})
+		Builds: d.builds, Line: d.line, OnAttach: d.attached, OnAlert: d.alerts.set})
 	d.instances[i.Name] = s
 	d.group.Go(func() error { return d.supervise(s) })
 }

@@ -126,7 +126,7 @@ func statusOf(all map[string]dbus.Variant) (supervisor.Status, error) {
 	var last LastProperty
 	for name, to := range map[string]any{
 		"Name": &s.Name, "Unit": &s.Unit, "MainPID": &main, "Phase": &phase, "Running": &running, "Disk": &disk,
-		"Pending": &s.Pending, "Held": &s.Held, "Reason": &s.Reason, "Masters": &masters, "Last": &last,
+		"Pending": &s.Pending, "Held": &s.Held, "Reason": &s.Reason, "Alert": &s.Alert, "Masters": &masters, "Last": &last,
 	} {
 		v, ok := all[name]
 		if !ok {

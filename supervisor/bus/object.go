@@ -200,6 +200,7 @@ func variants(s supervisor.Status) map[string]dbus.Variant {
 		"Pending": dbus.MakeVariant(s.Pending),
 		"Held":    dbus.MakeVariant(s.Held),
 		"Reason":  dbus.MakeVariant(s.Reason),
+		"Alert":   dbus.MakeVariant(s.Alert),
 		"Masters": dbus.MakeVariant(masters),
 		"Last":    dbus.MakeVariant(last),
 	}
@@ -240,7 +241,7 @@ var instanceNode = &introspect.Node{
 			{Name: "MainPID", Type: "u", Access: "read"}, {Name: "Phase", Type: "s", Access: "read"},
 			{Name: "Running", Type: "(ssst)", Access: "read"}, {Name: "Disk", Type: "(ss)", Access: "read"},
 			{Name: "Pending", Type: "b", Access: "read"}, {Name: "Held", Type: "b", Access: "read"},
-			{Name: "Reason", Type: "s", Access: "read"}, {Name: "Masters", Type: "a(ussa(ubu))", Access: "read"},
+			{Name: "Reason", Type: "s", Access: "read"}, {Name: "Alert", Type: "s", Access: "read"}, {Name: "Masters", Type: "a(ussa(ubu))", Access: "read"},
 			{Name: "Last", Type: "(ssst)", Access: "read"},
 		},
 	}},

@@ -20,7 +20,7 @@ func fullStatus() supervisor.Status {
 		Name: "nginx@blog", Unit: "nginx@blog.service", MainPID: 4194303, Phase: supervisor.Draining,
 		Running: supervisor.RunningStatus{BuildStatus: supervisor.BuildStatus{Version: "1.22.1", SHA256: "aa"}, Path: "/usr/sbin/nginx", Since: &since},
 		Disk:    supervisor.BuildStatus{Version: "1.22.9", SHA256: "bb"},
-		Pending: true, Held: true, Reason: "\"quoted\", ünïcode\nand a second line",
+		Pending: true, Held: true, Alert: "it needs a person", Reason: "\"quoted\", ünïcode\nand a second line",
 		Masters: []supervisor.MasterStatus{
 			{PID: 1, Role: "old", Version: "1.22.1", Workers: []supervisor.WorkerStatus{{PID: 2, Draining: true, Connections: 3}}},
 			{PID: 4, Role: "successor", Version: "1.22.9", Workers: []supervisor.WorkerStatus{{PID: 5, Draining: true, Connections: 6}, {PID: 7, Draining: true, Connections: 8}}},

@@ -134,6 +134,24 @@ func (m *Manager) Reload(ctx context.Context) error {
 	return nil
 }
 
+// Start queues the start of a unit, in the place of a job that it may have.
+func (m *Manager) Start(ctx context.Context, unit string) error {
+	if err := m.call(ctx, "StartUnit", unit, "replace").Err; err != nil {
+		return fmt.Errorf("cannot start %s: %w", unit, err)
+	}
+	return nil
+}
+
+// ResetFailed takes a unit out of the state failed. One that is not loaded is
+// not in it.
+func (m *Manager) ResetFailed(ctx context.Context, unit string) error {
+	err := m.call(ctx, "ResetFailedUnit", unit).Err
+	if err != nil && errorName(err) != errMissing {
+		return fmt.Errorf("cannot reset %s: %w", unit, err)
+	}
+	return nil
+}
+
 // call calls a method of the manager object and waits for the reply.
 func (m *Manager) call(ctx context.Context, method string, args ...any) *dbus.Call {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

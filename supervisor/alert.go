@@ -1,0 +1,53 @@
+package supervisor
+
+import "slices"
+
+// raise tells others when the instance begins to need a person, and when it
+// does not any more. It is called when everything is as decided.
+func (s *Supervisor) raise() {
+	if s.current == nil || s.attachment == nil {
+		return // nothing is known; what was told stands
+	}
+	text := s.trouble()
+	if s.raised != nil && *s.raised == text {
+		return
+	}
+	s.raised = &text
+	s.publish(func(v *view) { v.alert = text })
+	s.onAlert(s.instance.Name, text)
+}
+
+// trouble says why a person has to do something, or is empty: what somebody has
+// installed does not run and will not by itself, or a restart of nginx would
+// end badly. What is only waited for, what a person wanted and what a person has
+// acknowledged is none.
+func (s *Supervisor) trouble() string {
+	v, a := s.snapshot(), s.attachment
+	if s.stuckIn != "" {
+		return v.pending
+	}
+	if r := a.Restored; r != nil && r.SHA256 == s.current.build.SHA256 {
+		if a.Acknowledged == r.Condemned {
+			return ""
+		}
+		return v.note
+	}
+	if v.pending == "" || a.Acknowledged == v.disk.Key() {
+		return ""
+	}
+	if q := a.condemnation(v.disk.Key()); q != nil {
+		return quarantineText(q)
+	}
+	if r := a.Refused; r != nil && r.Key == v.disk.Key() && r.lasts() {
+		return r.Text
+	}
+	return ""
+}
+
+// lasts reports whether a refusal stays until somebody changes something.
+func (r *Refused) lasts() bool {
+	if slices.Contains([]string{reasonRolledBack, string(Stuck)}, r.Reason) {
+		return !r.Asked
+	}
+	return (&Refusal{Reason: Reason(r.Reason)}).Code() == ExitRejected
+}
