@@ -116,11 +116,6 @@ const (
 	nobodyServes    = "nobody" // but workers without a master
 )
 
-// lostOrUpgraded depends on who is first: an old master that is killed before
-// its workers were told to go is noticed, or the unreaped one looks like a
-// master without workers, which is what Shifting waits for.
-const lostOrUpgraded = Lost + " or " + Upgraded
-
 // kills has a row for every point at which there is something to kill. An old
 // master that is gone before Retiring leaves no way back, and one that is
 // killed after the successor was told to go leaves no master at all: nobody but
@@ -138,6 +133,9 @@ var kills = []struct {
 	{Soaking, beforeAct, "successor", RolledBack, oldServes},
 	{Soaking, afterCondition, "successor", RolledBack, oldServes},
 	{Draining, beforeAct, "successor", RolledBack, oldServes},
+	{Draining, afterCondition, "successor", RolledBack, oldServes},
+	{Retiring, beforeAct, "successor", RolledBack, oldServes},
+	{Retiring, afterAct, "successor", Lost, nobodyServes},
 	{Retiring, afterCondition, "successor", Upgraded, nobodyServes},
 	{Reviving, beforeAct, "successor", RolledBack, oldServes},
 	{Reviving, afterCondition, "successor", RolledBack, oldServes},
@@ -145,8 +143,8 @@ var kills = []struct {
 	{Returning, afterCondition, "successor", RolledBack, oldServes},
 	{Dismissing, beforeAct, "successor", RolledBack, oldServes},
 
-	{Starting, afterCondition, "old", lostOrUpgraded, successorServes},
-	{Shifting, beforeAct, "old", lostOrUpgraded, successorServes},
+	{Starting, afterCondition, "old", Lost, successorServes},
+	{Shifting, beforeAct, "old", Lost, successorServes},
 	{Shifting, afterCondition, "old", Upgraded, successorServes},
 	{Soaking, beforeAct, "old", Upgraded, successorServes},
 	{Soaking, afterCondition, "old", Upgraded, successorServes},

@@ -124,6 +124,9 @@ func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+	if err := c.successorLives(); err != nil {
+		return false, err
+	}
 	if c.old.unit == nil {
 		c.retired("it serves alone")
 		return true, nil

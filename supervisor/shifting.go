@@ -31,6 +31,9 @@ func (c *cycle) oldAcceptsNoMore(context.Context) (bool, error) {
 		return false, err
 	}
 	tree, err := nginx.ReadTree(c.old.ID)
+	if err == nil && !c.old.Alive() {
+		err = nginx.ErrGone // not reaped yet, and so without children
+	}
 	if err != nil {
 		return false, fmt.Errorf("the old master is gone: %w", err)
 	}
