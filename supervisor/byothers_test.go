@@ -218,6 +218,19 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
+// Without a daemon the cycle is shown as it was left.
+func TestPeekInMidCycle(t *testing.T) {
+	t.Parallel()
+	n, r, _ := inPhase(t, supervisor.Draining, nil)
+	successor := n.PID(t)
+	r.stop()
+	st := supervisor.New(instanceOf(n, quick()), options(t, r.store, quick())).Peek(t.Context())
+	if st.Phase != supervisor.Draining || len(st.Masters) != 2 || st.Masters[0].PID != n.Master || st.Masters[1].PID != successor ||
+		st.Running.Version != n.Version || !strings.Contains(st.Reason, "interrupted") {
+		t.Errorf("got %+v", st)
+	}
+}
+
 // A listener that a reload takes away must not stay open in a frozen master.
 func TestListenerRemovedByReload(t *testing.T) {
 	t.Parallel()

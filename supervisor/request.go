@@ -130,6 +130,10 @@ func (s *Supervisor) joinUpgrade(c *cycle, r request) {
 		r.reply <- outcomeOf(err)
 	case r.DryRun:
 		r.reply <- Outcome{Code: ExitDeferred, Result: Deferred, Cycle: c.rec.ID, Text: fmt.Sprintf("busy: a cycle runs (%s)", c.rec.Phase)}
+	case same && c.rec.Phase == Restoring && c.rec.Condemned:
+		// The verdict is known, and whoever asks may hold the lock that
+		// Restoring waits for.
+		r.reply <- c.outcome(RolledBack, c.rec.Reason)
 	case !same:
 		s.later = append(s.later, r)
 	case c.verdict && r.Wait == WaitVerdict:

@@ -149,7 +149,23 @@ func (s *Supervisor) Peek(ctx context.Context) Status {
 	if rec := s.leftStuck(); rec != nil {
 		s.publish(func(v *view) { v.pending = "stuck: " + rec.Reason + "; " + remainsOf(rec).text() })
 	}
+	s.peekCycle()
 	return s.Status()
+}
+
+// peekCycle shows a cycle that nobody goes on with just now.
+func (s *Supervisor) peekCycle() {
+	rec, err := s.store.LoadRunning(s.instance.Name)
+	if err != nil || rec == nil || rec.Boot != bootID() || !lives(rec.Old.ID()) || !lives(rec.Successor.ID()) {
+		return
+	}
+	old, successor := rec.Old.ID(), rec.Successor.ID()
+	s.publish(func(v *view) {
+		v.phase, v.main, v.successor = rec.Phase, &old, &successor
+		v.running = Build{SHA256: rec.Old.SHA256, Version: nginx.Version{Number: rec.Old.Version}}
+		v.disk = Build{SHA256: rec.Successor.SHA256, Version: nginx.Version{Number: rec.Successor.Version}}
+		v.pending = "the cycle was interrupted; the daemon goes on with it, or `nginx-hotswap upgrade` does"
+	})
 }
 
 // WatchPaths are where the binary of the instance, its modules and libraries can

@@ -201,6 +201,10 @@ const (
 // look compares what runs with what is on disk and decides.
 func (s *Supervisor) look(ctx context.Context) {
 	if err := s.resume(ctx); err != nil {
+		if ctx.Err() != nil {
+			s.log.Info(s.instance.Name + ": the cycle is interrupted, the next start goes on")
+			return
+		}
 		s.log.Error(fmt.Sprintf("%s: cannot go on with an earlier cycle", s.instance.Name), "error", err)
 		return
 	}

@@ -119,6 +119,11 @@ func (c *cycle) packageManagerDone(ctx context.Context) error {
 		if err := c.dismissForeign(ctx); err != nil {
 			return err
 		}
+		// The transaction may have brought the next build: then there is
+		// nothing to put back, and a hook in it may wait for this one's end.
+		if same, err := c.forSameBuild(); err == nil && !same {
+			return nil
+		}
 		lock, err := TransactionRuns(c.s.locks)
 		if lock == "" || err != nil {
 			return err

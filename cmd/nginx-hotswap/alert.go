@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -103,15 +104,15 @@ func show(ctx context.Context, instance, text string) error {
 // escapeInstance makes a name fit for the instance part of a unit's name, see
 // systemd.unit(5). Unlike systemd-escape(1) it leaves hyphens as they are.
 func escapeInstance(name string) string {
-	escaped := ""
+	var escaped strings.Builder
 	for i := range len(name) {
 		if c := name[i]; plainInUnit.Match([]byte{c}) {
-			escaped += string(c)
+			escaped.WriteString(string(c))
 		} else {
-			escaped += fmt.Sprintf(`\x%02x`, c)
+			escaped.WriteString(fmt.Sprintf(`\x%02x`, c))
 		}
 	}
-	return escaped
+	return escaped.String()
 }
 
 func unescapeInstance(name string) string {
