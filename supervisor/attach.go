@@ -62,7 +62,7 @@ func (s *Supervisor) attached(m *master) error {
 	if err := s.keepRunning(m); err != nil {
 		s.log.Warn(fmt.Sprintf("%s: cannot keep the running build", s.instance.Name), "error", err)
 	}
-	if m.unit != nil {
+	if m.unit != nil && !m.mute {
 		s.notifyUnit(m.unit, m.PID, "STATUS="+unitStatus(m.build.Number, m.since, s.history(m)))
 	}
 	return nil

@@ -40,8 +40,29 @@ func hash8(sha string) string { return sha[:min(8, len(sha))] }
 // binary cost one hash and one -V. It may be shared by instances.
 type Builds struct {
 	mu    sync.Mutex
+	tests chan struct{} // places for those who run nginx -t
 	known map[fileKey]Build
 	files map[fileKey]string // SHA-256 of modules and libraries
+}
+
+// maxTests is how many configurations are tested at the same time: each test is
+// a unit of its own for PID 1.
+const maxTests = 4
+
+// test waits for a place to test a configuration in. done gives it back.
+func (b *Builds) test(ctx context.Context) (done func(), err error) {
+	b.mu.Lock()
+	if b.tests == nil {
+		b.tests = make(chan struct{}, maxTests)
+	}
+	tests := b.tests
+	b.mu.Unlock()
+	select {
+	case tests <- struct{}{}:
+		return func() { <-tests }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // fileKey identifies contents for as long as nobody writes to the file.

@@ -224,6 +224,11 @@ func (s *Supervisor) testConfig(ctx context.Context, m *master) error {
 
 // testConfigWith does the same with a binary at another place.
 func (s *Supervisor) testConfigWith(ctx context.Context, m *master, binary string) error {
+	done, err := s.builds.test(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	limit := s.instance.Upgrade.TestTimeoutSec
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no end within TestTimeoutSec=%s", FormatTimeSpan(limit)))
 	defer cancel()

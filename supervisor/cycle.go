@@ -172,7 +172,7 @@ func (c *cycle) enter(phase Phase) error {
 
 // tellUnit shows the phase in `systemctl status` of the unit.
 func (c *cycle) tellUnit(phase Phase) {
-	if c.old.unit == nil || phase.isEarly() {
+	if c.old.unit == nil || c.old.mute || phase.isEarly() {
 		return
 	}
 	c.s.notifyUnit(c.old.unit, c.old.PID, fmt.Sprintf("STATUS=nginx-hotswap: %s to %s, %s",

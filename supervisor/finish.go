@@ -21,7 +21,7 @@ func (c *cycle) finish(result Result, reason string) Result {
 	if result != Stuck {
 		c.unlinkKept()
 	}
-	if result == RolledBack && c.old.unit != nil {
+	if result == RolledBack && c.old.unit != nil && !c.old.mute {
 		c.s.notifyUnit(c.old.unit, c.old.PID, "STATUS="+unitStatus(c.rec.Old.Version, c.old.since, c.rec.Successor.Version+" was rolled back"))
 	}
 	if err := c.s.store.Close(c.rec, c.s.keepHistory); err != nil {

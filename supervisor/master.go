@@ -25,6 +25,8 @@ type master struct {
 	unit Unit // nil without a unit
 	// unitPIDFile is the unit's PIDFile=, or "".
 	unitPIDFile string
+	// mute is set where systemd takes no word for the unit (NotifyAccess=none).
+	mute bool
 	// givenPIDFile is the instance's PIDFile=, or "".
 	givenPIDFile string
 
@@ -131,7 +133,7 @@ func (s *Supervisor) learn(ctx context.Context, p *nginx.Process, unit Unit, sta
 		return nil, &Refusal{Reason: ReasonNotMaster, Text: fmt.Sprintf("pid %d is not an nginx master process", p.PID),
 			Remedy: "it is starting, it runs with `master_process off`, or it is not nginx"}
 	}
-	m := &master{Process: p, unit: unit, unitPIDFile: state.PIDFile, givenPIDFile: s.instance.PIDFile}
+	m := &master{Process: p, unit: unit, unitPIDFile: state.PIDFile, mute: state.NotifyAccess == "none", givenPIDFile: s.instance.PIDFile}
 	if m.root, err = nginx.OpenRoot(p.PID); err != nil {
 		return nil, err
 	}

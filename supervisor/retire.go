@@ -170,8 +170,10 @@ func (c *cycle) settleUnit(ctx context.Context) {
 	if unit == nil {
 		return
 	}
-	c.s.notifyUnit(unit, c.successor.PID, fmt.Sprintf("MAINPID=%d", c.successor.PID),
-		"STATUS="+unitStatus(c.rec.Successor.Version, c.successorSince(), "upgraded from "+c.rec.Old.Version))
+	if !c.old.mute {
+		c.s.notifyUnit(unit, c.successor.PID, fmt.Sprintf("MAINPID=%d", c.successor.PID),
+			"STATUS="+unitStatus(c.rec.Successor.Version, c.successorSince(), "upgraded from "+c.rec.Old.Version))
+	}
 	if !c.movedEarly {
 		return
 	}

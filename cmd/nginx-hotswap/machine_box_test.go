@@ -105,10 +105,7 @@ func (m *machine) mainPID() int {
 // status asks the daemon for its one instance.
 func (m *machine) status() supervisor.Status {
 	m.t.Helper()
-	var list []supervisor.Status
-	if err := json.Unmarshal([]byte(m.sh("nginx-hotswap status --json")), &list); err != nil {
-		m.t.Fatal(err)
-	}
+	list := m.statuses()
 	if len(list) != 1 {
 		m.t.Fatalf("%d instances", len(list))
 	}
@@ -118,7 +115,12 @@ func (m *machine) status() supervisor.Status {
 // eventually waits until the condition holds.
 func (m *machine) eventually(what string, holds func() bool) {
 	m.t.Helper()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	m.eventuallyIn(time.Minute, what, holds)
+}
+
+func (m *machine) eventuallyIn(limit time.Duration, what string, holds func() bool) {
+	m.t.Helper()
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if holds() {
 			return
 		}

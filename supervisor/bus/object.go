@@ -43,10 +43,11 @@ func (m *manager) ListInstances() ([]Listed, *dbus.Error) {
 	return list, nil
 }
 
-// object is one instance. ctx is that of the connection.
+// object is one instance. ctx is that of the connection, daemon that of the
+// server.
 type object struct {
-	ctx      context.Context
-	instance *supervisor.Supervisor
+	ctx, daemon context.Context
+	instance    *supervisor.Supervisor
 }
 
 // Upgrade is the D-Bus method of that name. Options: origin (s), wait (s),
@@ -84,7 +85,11 @@ func (o *object) do(action supervisor.Action, options map[string]dbus.Variant) (
 		return 0, "", "", "", dbus.NewError("org.freedesktop.DBus.Error.InvalidArgs", []any{err.Error()})
 	}
 	r.Action = action
-	out, err := o.instance.Do(o.ctx, r)
+	ctx := o.ctx
+	if r.Origin.IsPackage() {
+		ctx = o.daemon // a hook does not wait for long, and it is done all the same
+	}
+	out, err := o.instance.Do(ctx, r)
 	if err != nil {
 		return 0, "", "", "", dbus.MakeFailedError(err)
 	}

@@ -72,6 +72,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 		s.Log.Debug("a connection ended in its handshake", "error", err)
 		return
 	}
+	daemon := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	peer, err := dbus.NewConn(&accepted{Conn: conn}, dbus.WithContext(ctx))
@@ -80,7 +81,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 		return
 	}
 	defer peer.Close()
-	if err := s.export(ctx, peer); err != nil {
+	if err := s.export(ctx, daemon, peer); err != nil {
 		s.Log.Error("cannot export the objects", "error", err)
 		return
 	}
@@ -92,7 +93,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 }
 
 // export offers the manager and every instance on a connection.
-func (s *Server) export(ctx context.Context, peer *dbus.Conn) error {
+func (s *Server) export(ctx, daemon context.Context, peer *dbus.Conn) error {
 	manager := &manager{s.Instances, s.Reload}
 	err := errors.Join(
 		peer.Export(manager, ManagerPath, ManagerInterface),
@@ -100,7 +101,7 @@ func (s *Server) export(ctx context.Context, peer *dbus.Conn) error {
 	for _, instance := range s.Instances() {
 		path := InstancePath(instance.Name())
 		err = errors.Join(err,
-			peer.Export(&object{ctx, instance}, path, InstanceInterface),
+			peer.Export(&object{ctx, daemon, instance}, path, InstanceInterface),
 			peer.Export(&properties{instance}, path, "org.freedesktop.DBus.Properties"),
 			peer.Export(instanceIntrospection, path, "org.freedesktop.DBus.Introspectable"))
 	}

@@ -1,0 +1,96 @@
+//go:build box
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
+
+const manyUnit = `[Service]
+Type=forking
+PIDFile=/run/nginx-%i.pid
+ExecStart=/usr/sbin/nginx -c /etc/nginx/many/%i.conf
+ExecReload=/usr/sbin/nginx -c /etc/nginx/many/%i.conf -s reload
+KillMode=mixed
+KillSignal=SIGQUIT
+`
+
+const manyConfig = `pid /run/nginx-%[1]d.pid;
+error_log /var/log/nginx/many-%[1]d.log;
+worker_processes 1;
+events { worker_connections 64; }
+http { access_log off; server { listen 127.0.0.1:%[2]d; return 200 "ok\n"; } }
+`
+
+// instancesVariable says how many instances there are; 200 take a minute and a
+// half.
+const instancesVariable = "NGINX_HOTSWAP_TEST_INSTANCES"
+
+// Many instances of one binary are upgraded one after the other, and a package
+// manager's hook does not wait for all of them.
+func TestBoxManyInstances(t *testing.T) {
+	const firstPort, hookTimeout = 20000, 5 * time.Second
+	instances := 40
+	if n, err := strconv.Atoi(os.Getenv(instancesVariable)); err == nil {
+		instances = n
+	}
+	m := boot(t, "[Supervisor]\nSettleSec=300ms\nHookTimeoutSec=5s\nAutomatic=no\n[Upgrade]\nSoakSec=100ms\nKeepOldSec=0\n")
+	m.write("/etc/systemd/system/nginx@.service", manyUnit)
+	for i := range instances {
+		m.write(fmt.Sprintf("/etc/nginx/many/%d.conf", i), fmt.Sprintf(manyConfig, i, firstPort+i))
+	}
+	m.sh(fmt.Sprintf("systemctl stop nginx nginx-hotswap; systemctl daemon-reload; for i in $(seq 0 %d); do echo nginx@$i; done | xargs systemctl start", instances-1))
+	began := time.Now()
+	m.sh("systemctl start nginx-hotswap")
+	running := func(version string) int {
+		n := 0
+		for _, s := range m.statuses() {
+			if s.MainPID != 0 && s.Phase == supervisor.Idle && (version == "" || s.Running.Version == version) {
+				n++
+			}
+		}
+		return n
+	}
+	m.eventually("all are attached", func() bool { return running("") == instances })
+	t.Logf("%d instances are attached %v after the start of the daemon", instances, time.Since(began).Round(10*time.Millisecond))
+	var targets []string
+	for i := 0; i < instances; i += instances / 4 {
+		targets = append(targets, fmt.Sprintf("kind=new,url=http://127.0.0.1:%d/,clients=1,interval=10ms", firstPort+i))
+	}
+	load := m.startLoad(targets...)
+	version := nextVersion(m.statuses()[instances].Running.Version, 0) // the first is nginx.service
+	m.install(version)
+	began = time.Now()
+	out := m.sh("nginx-hotswap upgrade --if-running --origin=dpkg")
+	if took := time.Since(began); took > 2*hookTimeout {
+		t.Errorf("the hook took %v", took)
+	}
+	if !strings.Contains(out, "the daemon goes on in the background") || !strings.Contains(out, "upgraded ") {
+		t.Errorf("the hook says %s", out)
+	}
+	m.eventuallyIn(5*time.Minute, "all are upgraded", func() bool { return running(version) == instances })
+	t.Logf("%d instances are upgraded after %v", instances, time.Since(began).Round(time.Second))
+	load.lossless()
+	for _, s := range m.statuses() {
+		if s.Unit != "nginx.service" && (s.Last == nil || s.Last.Result != supervisor.Upgraded) {
+			t.Errorf("%s: %+v", s.Name, s.Last)
+		}
+	}
+}
+
+func (m *machine) statuses() []supervisor.Status {
+	m.t.Helper()
+	var list []supervisor.Status
+	if err := json.Unmarshal([]byte(m.sh("nginx-hotswap status --json")), &list); err != nil {
+		m.t.Fatal(err)
+	}
+	return list
+}
