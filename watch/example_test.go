@@ -20,10 +20,7 @@ func Example() {
 	defer os.RemoveAll(dir)
 	binary := filepath.Join(dir, "nginx")
 
-	w, err := watch.New(watch.Options{Settle: 100 * time.Millisecond})
-	if err != nil {
-		log.Fatal(err)
-	}
+	w := watch.New(watch.Options{Settle: 100 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go w.Run(ctx)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -54,17 +56,43 @@ type Watcher struct {
 	ready   queue
 }
 
-// New returns a watcher that follows nothing yet. It takes one inotify instance, of which a user has 128 by default; the
-// error names the sysctl if there is none left.
-func New(o Options) (*Watcher, error) {
+// New returns a watcher that follows nothing yet. It takes one inotify instance, of which a user has 128 by default. If
+// there is none left, it says so with the sysctl, and the slow timer, which is not so slow then, does all the work.
+func New(o Options) *Watcher {
 	fs, err := fsnotify.NewWatcher()
 	if err != nil {
-		return nil, explain("files", err)
+		return newDeaf(o, err)
 	}
 	w := newWatcher(o, fs)
 	w.events, w.errs, w.stop = fs.Events, fs.Errors, fs.Close
-	return w, nil
+	return w
 }
+
+// deafRescan is the period of the slow timer without inotify.
+const deafRescan = 5 * time.Second
+
+// newDeaf makes a watcher without inotify.
+func newDeaf(o Options, why error) *Watcher {
+	w := newWatcher(o, deaf{})
+	w.rescan, w.stop = deafRescan, func() error { return nil }
+	w.log.Warn("files are looked at only now and then", "every", w.rescan, "error", explain("files", why))
+	return w
+}
+
+// deaf is a notifier without inotify.
+type deaf map[string]bool
+
+func (d deaf) Add(dir string) error {
+	d[dir] = true
+	return nil
+}
+
+func (d deaf) Remove(dir string) error {
+	delete(d, dir)
+	return nil
+}
+
+func (d deaf) WatchList() []string { return slices.Collect(maps.Keys(d)) }
 
 // newWatcher makes the parts that do not need inotify.
 func newWatcher(o Options, n notifier) *Watcher {

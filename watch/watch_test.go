@@ -11,13 +11,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestRunOnce(t *testing.T) {
-	w, err := New(Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := New(Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := w.Run(ctx); err != nil {
@@ -30,13 +29,39 @@ func TestRunOnce(t *testing.T) {
 	w.Follow("/none", "/nothing")
 }
 
+// Without inotify files are looked at now and then.
+func TestWithoutInotify(t *testing.T) {
+	t.Parallel()
+	w := newDeaf(Options{Settle: -1}, unix.EMFILE)
+	w.rescan = 20 * time.Millisecond
+	file := filepath.Join(realDir(t), "nginx")
+	write(t, file, "old")
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = w.Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+	w.Follow(file)
+	write(t, file, "newer")
+	select {
+	case p := <-w.Pokes():
+		if p.Path != file {
+			t.Errorf("got %+v", p)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("no poke")
+	}
+	select {
+	case p := <-w.Pokes():
+		t.Errorf("another poke for the same change: %+v", p)
+	case <-time.After(5 * w.rescan):
+	}
+}
+
 // Every one of many files that change at the same time is poked once, and Follow from many goroutines is safe.
 func TestManyFilesAtOnce(t *testing.T) {
 	t.Parallel()
-	w, err := New(Options{Settle: 200 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := New(Options{Settle: 200 * time.Millisecond})
 	dir := realDir(t)
 	var files []string
 	for i := range 100 {

@@ -163,9 +163,7 @@ func (d *daemonProcess) begin() error {
 	if err := d.listen(); err != nil {
 		return err
 	}
-	if err := d.watch(); err != nil {
-		return err
-	}
+	d.watch()
 	d.endHolds() // one that was left behind
 	found, err := discover(d.ctx, d.config)
 	if err != nil {

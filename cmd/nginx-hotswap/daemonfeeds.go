@@ -10,25 +10,18 @@ import (
 )
 
 // watch starts the watcher.
-func (d *daemonProcess) watch() error {
+func (d *daemonProcess) watch() {
 	settle := d.config.SettleSec
 	if settle == 0 {
 		settle = -1 // no wait; 0 would be the watcher's default
 	}
-	w, err := watch.New(watch.Options{Settle: settle, Log: d.log})
-	if err != nil {
-		return err
-	}
+	w := watch.New(watch.Options{Settle: settle, Log: d.log})
 	// Whoever sends USR2 to a master may send QUIT a few seconds later.
-	oldBins, err := watch.New(watch.Options{Settle: -1, Log: d.log})
-	if err != nil {
-		return err
-	}
+	oldBins := watch.New(watch.Options{Settle: -1, Log: d.log})
 	ctx, cancel := context.WithCancel(d.ctx)
 	d.watcher, d.oldBins, d.unwatch = w, oldBins, cancel
 	d.group.Go(func() error { return w.Run(ctx) })
 	d.group.Go(func() error { return oldBins.Run(ctx) })
-	return nil
 }
 
 // listen starts the feed of changes of units.

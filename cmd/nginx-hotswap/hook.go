@@ -59,6 +59,15 @@ func (h hook) code(code int) int {
 	return supervisor.ExitOK
 }
 
+// advice is what somebody who reads a package manager's output has to do about an
+// answer that does not say so itself.
+func (h hook) advice(a answer) string {
+	if a.Result == supervisor.RolledBack {
+		return "; install a fixed build, see `nginx-hotswap status`"
+	}
+	return ""
+}
+
 // once does the cycle in this process and turns it back when the time is used
 // up before the verdict: nobody would go on with it.
 func (h hook) once(ctx context.Context, s *supervisor.Supervisor, r supervisor.Request) supervisor.Outcome {

@@ -85,6 +85,11 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 	for _, a := range answers {
 		codes = append(codes, a.Code)
 	}
+	if u.hook != nil {
+		for i, a := range answers {
+			answers[i].Text += u.hook.advice(a)
+		}
+	}
 	if u.json {
 		encoder := json.NewEncoder(cmd.OutOrStdout())
 		encoder.SetIndent("", "  ")

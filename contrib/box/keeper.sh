@@ -20,6 +20,13 @@ mkdir /run/upper /run/work /run/root
 mount -t overlay -o "lowerdir=.,upperdir=/run/upper,workdir=/run/work" overlay /run/root
 cd /run
 
+# inotify instances are counted for all machines together, because their root is
+# the same user. Each has about twenty.
+instances=/proc/sys/fs/inotify/max_user_instances
+if [ "$(cat $instances)" -lt 1024 ]; then
+	echo 1024 >$instances
+fi
+
 # Empty means: a new identity, without the questions of a first boot. systemd would
 # rather take the one of D-Bus.
 : >root/etc/machine-id
