@@ -40,7 +40,7 @@ func fedora(t *testing.T) *machine {
 	m := &machine{box.Start(t, box.Options{}), t}
 	m.Build(t, "./contrib/traffic/cmd/traffic")
 	m.write("/etc/rpm/macros", "%_dbpath "+rpmDatabase+"\n")
-	first := m.nginxRPMs(m.release('1'), nil)
+	first := m.nginxRPMs(m.release('1'), nil, "first")
 	m.sh(`rm -f /usr/sbin/policy-rc.d; systemctl stop nginx
 		dpkg --purge --force-depends $(dpkg-query -W -f '${Package}\n' '*nginx*' | sort -u) >/dev/null 2>&1
 		! test -e /usr/sbin/nginx; ! test -e /lib/systemd/system/nginx.service`)
@@ -61,8 +61,9 @@ func (m *machine) release(digit byte) string {
 }
 
 // nginxRPMs builds the three packages of a version and returns their paths in the
-// machine. Without a build it is the distribution's.
-func (m *machine) nginxRPMs(version string, build []byte) string {
+// machine. Without a build it is the distribution's. Modules that are marked in
+// another way are other ones, and do the same.
+func (m *machine) nginxRPMs(version string, build []byte, mark string) string {
 	m.t.Helper()
 	if build == nil {
 		path := nginxtest.Distribution(m.t)
@@ -84,7 +85,7 @@ func (m *machine) nginxRPMs(version string, build []byte) string {
 	return m.rpm("nginx", map[string][]byte{
 		"nginx": build,
 		// What follows the last section is never looked at.
-		"ngx_stream_module.so": append(module, version...),
+		"ngx_stream_module.so": append(module, mark...),
 	}, map[string]string{"nginx_version": version})
 }
 
