@@ -183,7 +183,7 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 	c := s.newCycle(ctx, m, rec)
 	defer c.close()
 	c.candidate = candidate
-	rec.Drift = m.drift()
+	rec.Drift = s.drift(m)
 	files, workers := s.files(candidate), s.workers()
 	result, err := c.run(ctx, Verifying)
 	if result == RolledBack || result == Stuck {
@@ -204,6 +204,7 @@ func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	case Overtaken, Lost:
 		s.detach()
 	case RolledBack, Stuck:
+		s.keepLoad(c.old)
 		s.rolledBack(c, inputs)
 	case Rejected:
 		s.remember(func(a *Attachment) { a.Refused.Inputs = inputs })

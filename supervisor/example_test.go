@@ -34,10 +34,7 @@ func Example() {
 	}
 	defer lock.Release()
 
-	w, err := watch.New(watch.Options{Settle: config.SettleSec})
-	if err != nil {
-		log.Fatal(err)
-	}
+	w := watch.New(watch.Options{Settle: config.SettleSec})
 	go w.Run(ctx)
 	w.Follow("/usr/local/nginx/sbin/nginx")
 

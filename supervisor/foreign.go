@@ -59,7 +59,7 @@ func (s *Supervisor) foreignRecord(ctx context.Context) *Record {
 		now := time.Now()
 		return &Record{
 			Version: recordVersion, ID: newID(now), Boot: bootID(), Instance: s.instance.Name, Unit: s.unitName,
-			Origin: OriginForeign, Started: now, Drift: m.drift(),
+			Origin: OriginForeign, Started: now, Drift: s.drift(m),
 			Old: Generation{PID: m.PID, Start: m.Start, Version: m.build.Number, SHA256: m.build.SHA256, Libraries: m.build.Libraries,
 				Workers: identities(tree.With(nginx.RoleWorker)), Listeners: held},
 			Successor: Generation{PID: child.PID, Start: child.Start, Version: build.Number, SHA256: build.SHA256, Libraries: build.Libraries},

@@ -36,6 +36,7 @@ type master struct {
 	build   Build
 	pidFile string // names the master, in the master's view
 	files   nginx.Files
+	load    *load // nil until noteLoad
 	since   time.Time
 }
 

@@ -249,6 +249,35 @@ func TestRolledBackIsNotRetried(t *testing.T) {
 	}
 }
 
+// Workers that were started anew on the way back have not loaded what is on disk:
+// it stays drift, and the build stays innocent.
+func TestDriftOutlivesTheWayBack(t *testing.T) {
+	t.Parallel()
+	n := nginxtest.Start(t, site(t))
+	store := newStore(t)
+	r := runByHand(t, n, store, quick())
+	config := readFile(t, n.ConfigPath())
+	writeFile(t, n.ConfigPath(), config+"# changed\n")
+	later := time.Now().Add(2 * time.Second)
+	if err := os.Chtimes(n.ConfigPath(), later, later); err != nil {
+		t.Fatal(err)
+	}
+	load := startLoad(t, shortTargets(n))
+	nginxtest.Install(t, n.Binary, makeBad(t, n, badnginx.CrashAtFirstRequest, 0))
+	for range 2 {
+		if out := <-r.ask(t, request(supervisor.WaitDone)); out.Result != supervisor.RolledBack {
+			t.Fatalf("got %+v", out)
+		}
+		r.waitFor(t, "it is idle", func(s supervisor.Status) bool { return s.Phase == supervisor.Idle })
+	}
+	requireOnlyCrashed(t, n, load.Stop(), shortTargets(n))
+	for _, rec := range history(t, store) {
+		if rec.Drift != n.ConfigPath() || rec.Condemned {
+			t.Errorf("drift %q, condemned %v", rec.Drift, rec.Condemned)
+		}
+	}
+}
+
 // A newer build need not wait until the old master of the last one has been kept
 // for its time.
 func TestNewerCandidateCutsKeepOldSecShort(t *testing.T) {

@@ -143,7 +143,7 @@ func (s *Supervisor) dryRun(ctx context.Context, c *candidate) Outcome {
 		return outcomeOf(err)
 	}
 	text := fmt.Sprintf("would upgrade %s to %s: every check before USR2 passes", s.current.build.Short(), c.build.Short())
-	if drift := driftText(s.current.drift()); drift != "" {
+	if drift := driftText(s.drift(s.current)); drift != "" {
 		text += "; mind that " + drift
 	}
 	return Outcome{Code: ExitOK, Text: text}

@@ -181,6 +181,8 @@ type Attachment struct {
 	// Acknowledged is the Build.Key of a build that a person knows to be bad:
 	// package runs do not fail for it any more.
 	Acknowledged string `json:"acknowledged,omitempty"`
+	// Loaded is set after a way back, until the next reload.
+	Loaded *LoadedAt `json:"loaded,omitempty"`
 	// Restored is set while a kept binary stands in for a condemned one.
 	Restored *Restored `json:"restored,omitempty"`
 }

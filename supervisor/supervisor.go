@@ -215,6 +215,7 @@ func (s *Supervisor) look(ctx context.Context) {
 		s.notAttached(err)
 		return
 	}
+	s.noteLoad(s.current)
 	if s.foreignUpgrade(ctx) {
 		return
 	}

@@ -75,34 +75,48 @@ func TestDrift(t *testing.T) {
 	put(t, conf, "# nothing\n")
 	n := nginxtest.Start(t, traffic.Site{Extra: "include " + filepath.Dir(conf) + "/*.conf;"})
 	s := attachTo(t, n)
-	if drift := s.current.drift(); drift != "" {
+	if drift := s.drift(s.current); drift != "" {
 		t.Errorf("fresh from the start: %s", drift)
 	}
-	loaded, ok := s.current.loadedAt()
+	loaded, _, ok := s.current.loadedAt()
 	if !ok || time.Until(loaded) > 2*time.Second || time.Since(loaded) > time.Minute {
 		t.Fatalf("loaded at %v, %v", loaded, ok)
 	}
 	for _, path := range []string{n.ConfigPath(), conf} {
+		contents := readText(t, path)
 		changed := loaded.Add(time.Millisecond)
+		put(t, path, contents+"# changed\n")
 		touch(t, path, changed)
-		if drift := s.current.drift(); drift != path || !strings.HasPrefix(driftText(drift), path+" was changed") {
+		if drift := s.drift(s.current); drift != path || !strings.HasPrefix(driftText(drift), path+" was changed") {
 			t.Errorf("after a change of %s: %q", path, drift)
 		}
-		touch(t, path, loaded)
-		if drift := s.current.drift(); drift != "" {
-			t.Errorf("not after the load: %s", drift)
+		// A package writes it anew, as it was.
+		put(t, path, contents)
+		touch(t, path, changed)
+		if drift := s.drift(s.current); drift != "" {
+			t.Errorf("the same contents: %s", drift)
 		}
+	}
+	added := filepath.Join(filepath.Dir(conf), "added.conf")
+	put(t, added, "# new\n")
+	touch(t, added, loaded.Add(time.Millisecond))
+	if drift := s.drift(s.current); drift != added {
+		t.Errorf("a file was added: %q", drift)
+	}
+	if err := os.Remove(added); err != nil {
+		t.Fatal(err)
 	}
 	if driftText("") != "" {
 		t.Error("no drift is spoken of")
 	}
 
+	put(t, conf, "# changed\n")
 	touch(t, conf, loaded.Add(time.Millisecond))
 	nginxtest.Eventually(t, "the change is past", func() bool { return time.Since(loaded) > 10*time.Millisecond })
 	if err := s.current.Signal(unix.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	nginxtest.Eventually(t, "the reload has ended the drift", func() bool { return s.current.drift() == "" })
+	nginxtest.Eventually(t, "the reload has ended the drift", func() bool { return s.drift(s.current) == "" })
 }
 
 func touch(t *testing.T, path string, at time.Time) {
