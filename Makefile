@@ -61,12 +61,12 @@ demo: deps build ## an upgrade under traffic in a throwaway machine, with its fi
 bench-rollback: deps build ## how long the way back takes, and what it costs (RUNS=20)
 	$(GO) run ./contrib/bench -runs $(RUNS) rollback
 
-test: deps lint test-unit test-box ## everything that CI runs
+test: deps lint test-unit test-box test-packages ## everything that CI runs
 
 test-unit: ## unit tests and real nginx
 	$(GO) test -race -shuffle=on ./...
 
-BOX_TEST = CGO_ENABLED=0 $(GO) test -count=1 -p 1 -tags box -timeout 30m ./supervisor/systemd ./cmd/nginx-hotswap -run
+BOX_TEST = CGO_ENABLED=0 $(GO) test -count=1 -p 1 -parallel 3 -tags box -timeout 30m ./supervisor/systemd ./cmd/nginx-hotswap -run
 # What differs between releases of nginx and systemd.
 CYCLES   = '^TestBox(TwentyCycles.*|Journal|)$$'
 

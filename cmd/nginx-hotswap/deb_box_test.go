@@ -19,6 +19,7 @@ import (
 // bare starts a machine with nginx and without the project.
 func bare(t *testing.T) *machine {
 	t.Helper()
+	t.Parallel()
 	m := &machine{box.Start(t, box.Options{Base: box.Base(t)}), t}
 	m.Build(t, "./contrib/traffic/cmd/traffic")
 	m.site()

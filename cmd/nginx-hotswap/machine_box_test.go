@@ -47,6 +47,7 @@ const quickConfig = "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=500ms\nKe
 // boot starts a machine with nginx and the daemon running.
 func boot(t *testing.T, config string) *machine {
 	t.Helper()
+	t.Parallel() // most of the time is spent waiting
 	m := &machine{box.Start(t, box.Options{Base: box.Base(t)}), t}
 	m.Build(t, "./contrib/traffic/cmd/traffic")
 	m.Box.Install(t)

@@ -29,6 +29,7 @@ const (
 // the scripts of Fedora's and RHEL's, without the project.
 func fedora(t *testing.T) *machine {
 	t.Helper()
+	t.Parallel()
 	for _, tool := range []string{"rpm", "rpmbuild"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			nginxtest.Unable(t, tool+" is not installed (apt-get install rpm)")
