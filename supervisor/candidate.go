@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"syscall"
@@ -23,8 +24,11 @@ type candidate struct {
 	// replaced are the modules and libraries that the running master has
 	// mapped and in whose place there is something else.
 	replaced []string
-	same     bool // the binary is the running one, only replaced ones differ
-	tested   time.Duration
+	// overwritten are those among them that were written to in place.
+	overwritten []string
+	same        bool // the binary is the running one, only replaced ones differ
+	tested      time.Duration
+	tight       string // there is hardly memory for two generations
 }
 
 func (c *candidate) Close() {
@@ -63,7 +67,7 @@ func (s *Supervisor) fill(c *candidate, m *master) (err error) {
 	if err != nil {
 		return err
 	}
-	c.replaced, c.build.Libraries = files.replaced, files.disk
+	c.replaced, c.overwritten, c.build.Libraries = files.replaced, files.overwritten, files.disk
 	m.build.Libraries = files.running
 	return nil
 }
@@ -240,10 +244,34 @@ func (s *Supervisor) testConfigWith(ctx context.Context, m *master, binary strin
 		return &Refusal{ReasonConfigTest, fmt.Sprintf("%s -t could not be carried out: %v", binary, err), "run it by hand"}
 	}
 	if !result.OK {
-		return &Refusal{ReasonConfigTest, fmt.Sprintf("%s -t fails: %s", binary, result.Problem()),
+		return &Refusal{ReasonConfigTest, fmt.Sprintf("%s -t fails: %s%s", binary, result.Problem(), m.signatures(binary, result.IncompatibleModule())),
 			"repair the configuration or install a build that fits it, then run `nginx-hotswap upgrade`"}
 	}
 	return nil
+}
+
+// signatures names those of a binary and of a module that does not fit it.
+func (m *master) signatures(binary, module string) string {
+	if module == "" {
+		return ""
+	}
+	if !filepath.IsAbs(module) {
+		module = filepath.Join(m.cwd, module)
+	}
+	return fmt.Sprintf(" (the module's signature is %s, the binary's %s)", m.signature(module), m.signature(binary))
+}
+
+func (m *master) signature(path string) string {
+	f, err := m.root.Open(path)
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	found, err := nginx.Signature(f)
+	if err != nil {
+		return "unknown"
+	}
+	return found
 }
 
 func (s *Supervisor) runTest(ctx context.Context, m *master, binary string, limit time.Duration) (nginx.TestResult, error) {

@@ -85,6 +85,7 @@ func (s *Supervisor) undecided(err error) {
 // mayTry decides whether a candidate is tried without being asked.
 func (s *Supervisor) mayTry(c *candidate) bool {
 	s.endStandIn()
+	s.warnOverwritten(c)
 	why := s.objection(c)
 	s.publish(func(v *view) { v.disk, v.pending = c.build, why })
 	return why == ""

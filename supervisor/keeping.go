@@ -69,6 +69,10 @@ func (s *Supervisor) keepRunning(m *master) error {
 	if err := s.keepFiles(m, &b); err != nil {
 		return err
 	}
+	m.kept = make(map[string]string)
+	for _, f := range b.Files {
+		m.kept[f.Path] = f.SHA256
+	}
 	if has && slices.Equal(s.vault().files(b), b.Files) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -20,6 +21,7 @@ type libraries struct {
 	running, disk string   // digests of all
 	paths         []string // of all
 	replaced      []string // of those whose place holds other contents
+	overwritten   []string // of those among them that are still the same file
 }
 
 // libraries compares what a master has mapped with what is on disk. A mapping
@@ -41,6 +43,9 @@ func (s *Supervisor) libraries(m *master) (libraries, error) {
 		l.paths = append(l.paths, f.Path)
 		if now != found {
 			l.replaced = append(l.replaced, f.Path)
+			if !f.Deleted {
+				l.overwritten = append(l.overwritten, f.Path)
+			}
 		}
 		fmt.Fprintf(running, "%s %s\n", f.Path, now)
 		fmt.Fprintf(disk, "%s %s\n", f.Path, found)
@@ -64,7 +69,8 @@ func (s *Supervisor) compareMapped(m *master, f nginx.Mapped) (now, found string
 		return "", "", fmt.Errorf("cannot read the mapped %s: %w", f.Path, err)
 	}
 	if !f.Deleted {
-		return now, now, nil
+		// What is mapped changes with the file, if that is written to.
+		return cmp.Or(m.kept[f.Path], now), now, nil
 	}
 	disk, err := openReplacement(m.root, f.Path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -76,6 +82,17 @@ func (s *Supervisor) compareMapped(m *master, f nginx.Mapped) (now, found string
 	defer disk.Close()
 	found, err = s.builds.hash(disk)
 	return now, found, err
+}
+
+// warnOverwritten tells once of files that were overwritten in place: the running
+// workers execute a mixture of both contents.
+func (s *Supervisor) warnOverwritten(c *candidate) {
+	if len(c.overwritten) == 0 || s.overwritten == c.build.Key() {
+		return
+	}
+	s.overwritten = c.build.Key()
+	s.audit().Event(EventMismatch, s.current.PID, nil, "%s was overwritten in place, which running workers may not survive; "+
+		"write to a temporary name and mv it, as package managers do", replacedText(c.overwritten))
 }
 
 // versioned is the name of a library's file behind its soname: libz.so.1.2.13

@@ -1,10 +1,12 @@
 package supervisor_test
 
 import (
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
@@ -78,6 +80,46 @@ func TestReplacedLibrary(t *testing.T) {
 	if !strings.Contains(strings.Join(paths, " "), library) {
 		t.Errorf("%s is not watched: %v", library, paths)
 	}
+}
+
+// A library that is overwritten in place is dangerous for the workers that run,
+// and a reason for a cycle as well.
+func TestOverwrittenLibrary(t *testing.T) {
+	t.Parallel()
+	n, library := linked(t)
+	installLibrary(t, library+".2", "2")
+	store := newStore(t)
+	var log strings.Builder
+	var mu sync.Mutex
+	r := run(t, n, store, quick(), func(o *supervisor.Options) {
+		o.Log = slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, nil))
+	})
+	r.upToDate(t)
+	writeFile(t, library, readFile(t, library+".2"))
+	r.Poke()
+	r.waitFor(t, "it is upgraded", func(s supervisor.Status) bool {
+		return s.Last != nil && s.Last.Result == supervisor.Upgraded && s.Phase == supervisor.Idle
+	})
+	r.upToDate(t)
+	r.stop()
+	if text := log.String(); strings.Count(text, "overwritten in place") != 1 {
+		t.Errorf("it was told:\n%s", text)
+	}
+	if records := history(t, store); len(records) != 1 {
+		t.Errorf("%d records", len(records))
+	}
+}
+
+// lockedWriter is for a log that several goroutines write to.
+type lockedWriter struct {
+	mu *sync.Mutex
+	to *strings.Builder
+}
+
+func (w lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(p)
 }
 
 // What was replaced before we came is left alone, and so it is with

@@ -37,7 +37,9 @@ type master struct {
 	pidFile string // names the master, in the master's view
 	files   nginx.Files
 	load    *load // nil until noteLoad
-	since   time.Time
+	// kept are the SHA-256 of modules and libraries when we came, by path.
+	kept  map[string]string
+	since time.Time
 }
 
 func (m *master) Close() {

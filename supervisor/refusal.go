@@ -33,6 +33,7 @@ const (
 	ReasonUnitBusy     Reason = "unit-busy"
 	ReasonPackageLock  Reason = "package-transaction"
 	ReasonQuarantine   Reason = "quarantine"
+	ReasonMemory       Reason = "memory"
 )
 
 // Refusal is the answer to a candidate that is not tried. Nothing was touched.

@@ -146,5 +146,8 @@ func (s *Supervisor) dryRun(ctx context.Context, c *candidate) Outcome {
 	if drift := driftText(s.drift(s.current)); drift != "" {
 		text += "; mind that " + drift
 	}
+	if c.tight != "" {
+		text += "; mind that " + c.tight
+	}
 	return Outcome{Code: ExitOK, Text: text}
 }

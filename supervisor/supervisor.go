@@ -41,6 +41,7 @@ type Supervisor struct {
 	foreign     *Record // an upgrade of somebody else that is only watched
 	unitName    string
 	lockedSince time.Time // a package transaction is waited for
+	overwritten string    // the key of the build that warnOverwritten has told of
 	raised      *string   // what OnAlert was told last
 	stuckIn     string    // the cycle that got stuck, when it was told of
 	stuckDisk   string    // the file that is known since

@@ -21,6 +21,9 @@ func (c *cycle) verify(ctx context.Context) error {
 	if err := c.s.preflight(ctx, c.old, c.candidate, c.announce); err != nil {
 		return err
 	}
+	if c.candidate.tight != "" {
+		c.s.log.Warn(c.rec.Instance + ": " + c.candidate.tight)
+	}
 	c.s.audit().Cycle(EventAccepted, c.rec, c.candidate.tested, "candidate %s accepted: owner, ELF, pid file and configuration test (%v) are in order",
 		c.candidate.build.Short(), c.candidate.tested.Round(time.Millisecond))
 	return nil
@@ -60,7 +63,7 @@ func (c *candidate) news(m *master) string {
 // preflight refuses a candidate that must not be tried, or a master that
 // cannot be swapped. announce is called as soon as the candidate is known to
 // be an nginx.
-func (s *Supervisor) preflight(ctx context.Context, m *master, c *candidate, announce func()) error {
+func (s *Supervisor) preflight(ctx context.Context, m *master, c *candidate, announce func()) (err error) {
 	if err := m.swappable(ctx); err != nil {
 		return err
 	}
@@ -72,6 +75,9 @@ func (s *Supervisor) preflight(ctx context.Context, m *master, c *candidate, ann
 		return err
 	}
 	if err := m.checkUnixListeners(); err != nil {
+		return err
+	}
+	if c.tight, err = s.checkMemory(ctx, m); err != nil {
 		return err
 	}
 	began := time.Now()
