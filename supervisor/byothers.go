@@ -21,7 +21,7 @@ func (c *cycle) byOthers(ctx context.Context) error {
 	c.lookAgain()
 	tree, err := nginx.ReadTree(c.old.ID)
 	if err != nil {
-		return nil // its end is seen elsewhere
+		return c.overtaken(ctx) // by itself its end is no bad sign
 	}
 	c.reopenLogs()
 	if fresh, _ := c.oldWorkers(tree); fresh == 0 {
@@ -41,10 +41,11 @@ func (c *cycle) byOthers(ctx context.Context) error {
 // frozenUntil is a moment before which old certainly got no HUP: a reload of the
 // unit begins and ends some time before the workers are there.
 func (c *cycle) frozenUntil() time.Time {
-	if c.calm.IsZero() {
-		return c.rec.since(Shifting)
+	shifted, calm := c.rec.since(Shifting), c.calm.Add(-2*pulse)
+	if calm.Before(shifted) { // a unit that has just been started has changed, too
+		return shifted
 	}
-	return c.calm.Add(-2 * pulse)
+	return calm
 }
 
 func (c *cycle) lookAgain() {

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -64,13 +65,27 @@ func (m *master) signature(path string) string {
 	return found
 }
 
+// runner is what runs a command as the master would, or nil for ourselves. For a
+// master without a unit it is systemd, too: our own sandbox can neither write
+// its logs nor bind its ports, and a test does both.
+func (s *Supervisor) runner(m *master) func(context.Context, systemd.Command) (systemd.Result, error) {
+	switch {
+	case m.unit != nil:
+		return m.unit.Run
+	case s.systemd != nil && os.Geteuid() == 0:
+		return s.systemd.Run
+	}
+	return nil
+}
+
 func (s *Supervisor) runTest(ctx context.Context, m *master, binary string, limit time.Duration) (nginx.TestResult, error) {
 	argv := append([]string(nil), m.argv...)
 	argv[0] = binary
-	if m.unit == nil {
+	run := s.runner(m)
+	if run == nil {
 		return nginx.TestConfig(ctx, argv, m.cwd)
 	}
-	r, err := m.unit.Run(ctx, systemd.Command{Argv: nginx.TestArgv(argv), Dir: m.cwd, Timeout: limit})
+	r, err := run(ctx, systemd.Command{Argv: nginx.TestArgv(argv), Dir: m.cwd, Timeout: limit})
 	if err != nil {
 		return nginx.TestResult{}, err
 	}

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,7 @@ import (
 // lookAtWorkers takes hold of the successor's new workers and asks how those
 // that are gone ended. It returns a bad sign when one crashed.
 func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
-	if len(tree.With(nginx.RoleDraining)) > 0 {
+	if draining := tree.With(nginx.RoleDraining); len(draining) > 0 && replaced(tree, draining[0].ID) {
 		c.noteReload()
 	}
 	if c.holdSuccessorWorkers(tree) {
@@ -31,7 +32,7 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 			exit = c.loggedExit(id.PID)
 		}
 		c.forget(id)
-		if exit.Known && exit.Signal == 0 && exit.Code == 0 {
+		if exit.Known && exit.Signal == 0 && exit.Code == 0 && replaced(tree, id) {
 			c.noteReload()
 		}
 		if condemns(exit) {
@@ -40,6 +41,16 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 		}
 	}
 	return nil
+}
+
+// replaced reports whether a worker that goes has a younger one in its place. A
+// master that reloads starts those 100 ms before it lets the others go; one that
+// was told to go itself starts none.
+func replaced(tree nginx.Tree, id nginx.ID) bool {
+	const sameGeneration = 5 // clock ticks of 10 ms
+	return slices.ContainsFunc(tree.With(nginx.RoleWorker, nginx.RoleStarting), func(w nginx.Child) bool {
+		return w.ID.Start > id.Start+sameGeneration
+	})
 }
 
 // noteReload is called when workers of the successor go as they do in a reload.

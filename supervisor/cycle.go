@@ -52,6 +52,8 @@ type cycle struct {
 	confirmUntil            time.Time
 	asked                   map[nginx.ID]int
 	orphaned                map[nginx.ID]bool
+	quitAsked               time.Time // when the successor got QUIT last
+	searched                bool      // for workers that nobody has seen
 	emptySince              time.Time // since when the successor has no workers
 	pulse                   *time.Timer
 	newer                   string    // the key of a newer candidate that was looked at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,20 +19,36 @@ func (c *cycle) dismiss(context.Context) error {
 	return c.quitSuccessor()
 }
 
-// quitSuccessor asks the successor to go. It is QUIT, not TERM: before 1.19.1 a
-// successor that gets TERM unlinks old's unix sockets.
+// quitSuccessor asks the successor to go.
 func (c *cycle) quitSuccessor() error {
 	if c.successor == nil {
 		return nil
 	}
-	return ignoreGone(c.successor.Signal(unix.SIGQUIT))
+	c.quitAsked = time.Now()
+	return ignoreGone(c.successor.Signal(c.quit()))
+}
+
+// quitPause is between two QUITs to a successor that has not obeyed.
+const quitPause = 100 * time.Millisecond
+
+// quitAgain repeats QUIT as long as the successor listens. One that comes between
+// the set-up of its handlers and its first wait for signals is noted and then
+// slept over, like any signal to a master that starts (ngx_master_process_cycle).
+func (c *cycle) quitAgain() error {
+	if c.successor == nil || !c.successor.Alive() || time.Since(c.quitAsked) < quitPause {
+		return nil
+	}
+	if listens, err := c.successor.HoldsAny(c.rec.Old.Listeners); err != nil || !listens {
+		return nil
+	}
+	return c.quitSuccessor()
 }
 
 // lateSuccessor finds a successor that was not seen before it was to be
 // dismissed.
 func (c *cycle) lateSuccessor() error {
 	if c.successor != nil {
-		return nil
+		return c.quitAgain()
 	}
 	tree, err := nginx.ReadTree(c.old.ID)
 	if err != nil {
@@ -60,11 +77,14 @@ func (c *cycle) successorDismissed(ctx context.Context) (bool, error) {
 	if c.dismissAt.IsZero() {
 		return false, nil
 	}
-	if err := c.lateSuccessor(); err != nil {
+	if err := errors.Join(c.lateSuccessor(), c.relinkUnixListeners()); err != nil {
 		return false, err
 	}
 	c.knowWorkers()
-	if c.successor != nil && c.successor.Alive() || c.orphans() > 0 {
+	if c.successor == nil && c.usr2Pending() {
+		return false, c.escalate()
+	}
+	if c.successor != nil && c.successor.Alive() || c.orphans() > 0 || c.unknownOrphans() {
 		c.keepFollowed(ctx)
 		return false, c.escalate()
 	}
@@ -130,8 +150,9 @@ func (c *cycle) knowWorkers() {
 	if c.successor == nil || !c.successor.Alive() {
 		return
 	}
-	if tree, err := nginx.ReadTree(c.successor.ID); err == nil {
-		c.holdSuccessorWorkers(tree)
+	tree, err := nginx.ReadTree(c.successor.ID)
+	if err == nil && c.holdSuccessorWorkers(tree) && !c.rec.Condemned && !c.rec.since(Shifting).IsZero() {
+		c.noteReload() // it does not start others without a reason
 	}
 }
 
@@ -158,6 +179,50 @@ func (c *cycle) orphans() int {
 		}
 	}
 	return n
+}
+
+// usr2Pending reports whether USR2 may still have its effect: it was sent, and old
+// has not dealt with it or has a child that may become a successor.
+func (c *cycle) usr2Pending() bool {
+	if c.usr2At.IsZero() {
+		return false
+	}
+	signals, err := nginx.ReadSignals(c.old.PID)
+	if err != nil {
+		return false // it is gone
+	}
+	// The order matters, see cameUp.
+	tree, err := nginx.ReadTree(c.old.ID)
+	return err == nil && (!signals.Waiting() || len(tree.Successors()) > 0 || len(tree.With(nginx.RoleStarting)) > 0)
+}
+
+// unknownOrphans takes hold, once, of workers of the successor that nobody has
+// seen before their master was killed.
+func (c *cycle) unknownOrphans() bool {
+	if c.searched {
+		return false
+	}
+	c.searched = true
+	found := successorOrphans(c.rec)
+	for _, id := range found {
+		if _, err := c.hold(id); err == nil {
+			c.workers[id] = true
+		}
+	}
+	return len(found) > 0
+}
+
+// successorOrphans finds workers without a master that run the successor's binary and
+// hold a socket of the old master: they have it by USR2 or not at all.
+func successorOrphans(rec *Record) []nginx.ID {
+	found, err := nginx.Orphans(rec.Old.Listeners)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(found, func(id nginx.ID) bool {
+		sha, err := nginx.HashExe(id.PID)
+		return err != nil || sha != rec.Successor.SHA256 || slices.Contains(rec.Old.Workers, id)
+	})
 }
 
 func (c *cycle) signalSuccessorWorkers(sig unix.Signal) {

@@ -18,6 +18,9 @@ func (c *cycle) finish(result Result, reason string) Result {
 	if result.isUpgrade() && !c.old.Alive() {
 		c.settleUnit(c.ctx)
 	}
+	if result == Overtaken || result == Lost {
+		c.giveWay(result)
+	}
 	if result != Stuck {
 		c.unlinkKept()
 	}

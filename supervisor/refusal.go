@@ -29,6 +29,7 @@ const (
 	ReasonDaemonOff    Reason = "daemon-off"
 	ReasonPredecessor  Reason = "predecessor"
 	ReasonBareName     Reason = "bare-name"
+	ReasonParent       Reason = "parent"
 	ReasonNotifyAccess Reason = "notify-access"
 	ReasonUnitBusy     Reason = "unit-busy"
 	ReasonPackageLock  Reason = "package-transaction"
@@ -55,7 +56,7 @@ func (r *Refusal) Code() int {
 	switch r.Reason {
 	case ReasonBeingWritten, ReasonIncomplete, ReasonUnitBusy, ReasonPackageLock:
 		return ExitDeferred
-	case ReasonDaemonOff, ReasonPredecessor, ReasonBareName, ReasonNotMaster, ReasonNotifyAccess:
+	case ReasonDaemonOff, ReasonPredecessor, ReasonBareName, ReasonParent, ReasonNotMaster, ReasonNotifyAccess:
 		return ExitNotSwappable
 	default:
 		return ExitRejected

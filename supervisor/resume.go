@@ -8,6 +8,7 @@ import (
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+	"golang.org/x/sys/unix"
 )
 
 // resume goes on with a cycle that was left running by a supervisor that is no
@@ -40,9 +41,21 @@ func (s *Supervisor) resume(ctx context.Context) error {
 	}
 	if !begun {
 		old.Close()
+		// A successor may have come and died while nobody was there.
+		endOrphans(successorOrphans(rec))
 		return s.store.Drop(s.instance.Name)
 	}
 	return s.carryOn(ctx, old, rec)
+}
+
+// endOrphans asks workers without a master to finish.
+func endOrphans(orphans []nginx.ID) {
+	for _, id := range orphans {
+		if p, err := nginx.OpenID(id); err == nil {
+			_ = p.Signal(unix.SIGQUIT) // it may be gone
+			p.Close()
+		}
+	}
 }
 
 // begun reports whether old has been touched by the cycle: before USR2 there

@@ -120,6 +120,9 @@ func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if c.quitAt.IsZero() { // it was killed, perhaps before its workers were told to go
+		if err := c.overtaken(ctx); err != nil {
+			return false, err
+		}
 		if err := c.endOldWorkers(ctx); err != nil {
 			return false, err
 		}
@@ -137,7 +140,19 @@ func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("systemd does not follow the successor %d: %w", c.successor.PID, err)
 	}
 	c.retired("systemd follows it")
+	c.passOnLate(ctx)
 	return true, nil
+}
+
+// passOnLate gives the successor the HUP of a reload of the unit that reached the
+// old master together with QUIT, and was lost with it.
+func (c *cycle) passOnLate(ctx context.Context) {
+	if c.quitAt.IsZero() || !c.unitReloaded(ctx, c.quitAt) {
+		return
+	}
+	if err := c.successor.Signal(unix.SIGHUP); err == nil {
+		c.s.audit().Cycle(EventReload, c.rec, 0, "%s was reloaded while old master %d went: HUP sent to successor %d", c.old.unit.Name(), c.old.PID, c.successor.PID)
+	}
 }
 
 func (c *cycle) retired(follows string) {

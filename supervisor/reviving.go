@@ -15,11 +15,16 @@ import (
 // errOldGone is why there is no way back.
 var errOldGone = errors.New("the old master is gone")
 
-// oldServes is the condition of Reviving: as many workers accept as before the
-// upgrade, and all of them are new. Those from before WINCH do not count: they
-// may have been told to go. Only where WINCH was never taken they do.
+// oldServes is the condition of Reviving: workers accept, and all of them are new.
+// Those from before WINCH do not count: they may have been told to go. Only where
+// WINCH was never taken they do. How many there were before says nothing: a
+// reload that had just ended may have counted twice.
 func (c *cycle) oldServes(context.Context) (bool, error) {
 	if !c.old.Alive() { // until it is reaped it looks like one without workers
+		return false, errOldGone
+	}
+	signals, err := nginx.ReadSignals(c.old.PID)
+	if err != nil {
 		return false, errOldGone
 	}
 	tree, err := nginx.ReadTree(c.old.ID)
@@ -31,11 +36,11 @@ func (c *cycle) oldServes(context.Context) (bool, error) {
 	}
 	c.knowWorkers()
 	fresh, known := c.oldWorkers(tree)
-	enough := max(1, len(c.rec.Old.Workers))
 	if known == 0 {
-		return fresh >= enough && len(tree.With(nginx.RoleStarting)) == 0 && !c.freezing(), nil
+		// A master forks all its workers before it waits for signals again.
+		return fresh > 0 && len(tree.With(nginx.RoleStarting)) == 0 && signals.Waiting() && !c.freezing(), nil
 	}
-	return c.neverShifted(known >= enough), nil
+	return c.neverShifted(), nil
 }
 
 // oldWorkers counts old's accepting workers: those that were started since USR2
@@ -64,10 +69,10 @@ func (c *cycle) freezing() bool { return time.Since(c.frozenAgain) < unshifted }
 
 // neverShifted reports whether the successor went before WINCH was sent, so
 // that old's workers never stopped.
-func (c *cycle) neverShifted(enough bool) bool {
+func (c *cycle) neverShifted() bool {
 	signals, err := nginx.ReadSignals(c.old.PID)
 	gone := c.successor == nil || !c.successor.Alive()
-	if !enough || !gone || err != nil || !signals.Waiting() {
+	if !gone || err != nil || !signals.Waiting() {
 		c.stable = time.Time{}
 		return false
 	}

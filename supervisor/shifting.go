@@ -26,7 +26,7 @@ func (c *cycle) sendWINCH(context.Context) error {
 
 // oldAcceptsNoMore is the condition of Shifting: each old worker is gone or
 // says that it is shutting down.
-func (c *cycle) oldAcceptsNoMore(context.Context) (bool, error) {
+func (c *cycle) oldAcceptsNoMore(ctx context.Context) (bool, error) {
 	if err := c.badSign(); err != nil {
 		return false, err
 	}
@@ -38,13 +38,23 @@ func (c *cycle) oldAcceptsNoMore(context.Context) (bool, error) {
 		return false, fmt.Errorf("the old master is gone: %w", err)
 	}
 	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) > 0 {
-		return false, nil
+		return false, c.thawed(ctx, tree)
 	}
 	if !c.winchAt.IsZero() {
 		draining, connections := c.connections(tree)
 		c.s.audit().Cycle(EventShifted, c.rec, time.Since(c.winchAt), "WINCH sent to old master %d, %s", c.old.PID, drainText(draining, connections))
 	}
 	return true, nil
+}
+
+// thawed notices a HUP of somebody else after WINCH: the workers that it has
+// started were never told to go.
+func (c *cycle) thawed(ctx context.Context, tree nginx.Tree) error {
+	fresh, _ := c.oldWorkers(tree)
+	if fresh == 0 || c.winchAt.IsZero() || time.Since(c.winchAt) < pulse {
+		return nil
+	}
+	return c.byOthers(ctx)
 }
 
 func drainText(workers, connections int) string {

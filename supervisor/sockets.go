@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
@@ -96,6 +98,43 @@ func (c *cycle) restoreUnixListeners() error {
 		}
 	}
 	return nil
+}
+
+// relinkUnixListeners gives a socket its name back as soon as it is missed. The
+// second name stays: the successor may not be done.
+func (c *cycle) relinkUnixListeners() error {
+	for _, l := range c.unixListeners() {
+		if _, err := c.old.root.Lstat(l.Address); !errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err := c.old.root.Link(keptSocket(l), l.Address); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("cannot restore the socket %s: %w", l.Address, err)
+		}
+	}
+	return nil
+}
+
+// quit is the signal that makes the successor go.
+func (c *cycle) quit() unix.Signal {
+	if len(c.unixListeners()) == 0 {
+		return unix.SIGQUIT
+	}
+	tree, err := nginx.ReadTree(c.successor.ID)
+	if err != nil {
+		return unix.SIGQUIT // it is gone
+	}
+	return quitOf(c.rec.Successor.Version, len(tree.With(nginx.RoleWorker)))
+}
+
+// quitOf is QUIT, not TERM: before 1.19.1 a successor that gets TERM unlinks the
+// unix sockets that it has from old. So does one that learns of QUIT and of its last
+// worker's death at once (ngx_master_process_cycle), which in a crash loop happens
+// to every tenth: without a worker that accepts such a master is killed.
+func quitOf(version string, accepting int) unix.Signal {
+	if accepting == 0 && (nginx.Version{Name: "nginx", Number: version}).OlderThan(1, 19, 1) {
+		return unix.SIGKILL
+	}
+	return unix.SIGQUIT
 }
 
 // unlinkKept removes the second names.

@@ -30,4 +30,6 @@ type Systemd interface {
 	Unit(name string) Unit
 	// UnitOf returns the name of the unit that a process belongs to, or "".
 	UnitOf(ctx context.Context, pid int) (string, error)
+	// Run runs a command in no unit's sandbox.
+	Run(ctx context.Context, c systemd.Command) (systemd.Result, error)
 }

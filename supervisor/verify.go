@@ -115,6 +115,12 @@ func (m *master) swappable(ctx context.Context) error {
 		return &Refusal{ReasonDaemonOff, fmt.Sprintf("%s runs with `daemon off`: such a master ignores USR2", m.name()),
 			"run it with `daemon on` (systemd: Type=forking, PIDFile= and ExecStart= without `daemon off`) and restart it once"}
 	}
+	if err := m.settled(ctx); err != nil {
+		return err
+	}
+	if err := m.parentless(); err != nil {
+		return err
+	}
 	tree, err := nginx.ReadTree(m.ID)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotRunning, err)
@@ -131,6 +137,49 @@ func (m *master) swappable(ctx context.Context) error {
 		}
 	}
 	return m.unitFit(ctx)
+}
+
+// settleLimit is for what a master does in a reload: it loads the configuration,
+// starts workers, and 100 ms later tells the old ones to go.
+const settleLimit = 2 * time.Second
+
+// settled waits until the master has nothing to do: in the middle of a reload it
+// has the workers of two configurations.
+func (m *master) settled(ctx context.Context) error {
+	for began := time.Now(); ; {
+		signals, err := nginx.ReadSignals(m.PID)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotRunning, err)
+		}
+		if signals.Waiting() {
+			return nil
+		}
+		if time.Since(began) > settleLimit {
+			return &Refusal{ReasonUnitBusy, fmt.Sprintf("%s is busy, perhaps with a reload", m.name()), "it is looked at again"}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pollSlow):
+		}
+	}
+}
+
+// parentless refuses an old master that somebody else than init has adopted: up to
+// 1.13.7 nginx took any parent for its predecessor (ngx_signal_handler).
+func (m *master) parentless() error {
+	if !m.build.OlderThan(1, 13, 8) {
+		return nil
+	}
+	parent, err := nginx.ReadParent(m.PID)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotRunning, err)
+	}
+	if parent <= 1 {
+		return nil
+	}
+	return &Refusal{ReasonParent, fmt.Sprintf("%s is a child of process %d, not of init, and before 1.13.8 such a master ignores USR2", m.name(), parent),
+		"restart nginx once, with the new binary or as a service"}
 }
 
 // unitFit refuses a unit that cannot follow the successor, or in which

@@ -199,10 +199,17 @@ func (c *cycle) unitEnds(ctx context.Context) (Result, string) {
 	switch {
 	case err == nil:
 		return "", ""
-	case c.old.Alive() || c.jobByOthers(ctx):
+	case c.old.Alive() || c.jobByOthers(ctx) || c.toldToGo():
 		return Overtaken, err.Error()
 	}
 	return Lost, fmt.Sprintf("old master %d %v; %v", c.old.PID, c.old.Exit(), err)
+}
+
+// toldToGo reports whether old has ended in good order: it got QUIT or TERM, and
+// not from us.
+func (c *cycle) toldToGo() bool {
+	exit := c.old.Exit()
+	return exit.Known && exit.Signal == 0 && exit.Code == 0
 }
 
 // jobByOthers reports whether an administrator stops or restarts the unit.

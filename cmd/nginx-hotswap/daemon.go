@@ -193,6 +193,7 @@ func (d *daemonProcess) start(i supervisor.InstanceConfig) {
 	s := supervisor.New(i, supervisor.Options{Config: d.config, Store: d.store, Systemd: keeper(), Log: d.log,
 		Builds: d.builds, Line: d.line, OnAttach: d.attached, OnAlert: d.alerts.set})
 	d.instances[i.Name] = s
+	d.attached() // not yet, but its pid file is to be watched for until then
 	d.group.Go(func() error { return d.supervise(s) })
 }
 

@@ -19,6 +19,10 @@ func (manager) Unit(name string) supervisor.Unit { return systemd.NewUnit(name) 
 
 func (manager) UnitOf(ctx context.Context, pid int) (string, error) { return systemd.UnitOf(ctx, pid) }
 
+func (manager) Run(ctx context.Context, c systemd.Command) (systemd.Result, error) {
+	return systemd.Run(ctx, c)
+}
+
 // keeper is the machine's systemd, or nil.
 func keeper() supervisor.Systemd {
 	if !systemd.Booted() {
@@ -45,7 +49,13 @@ func discover(ctx context.Context, c supervisor.Config) ([]supervisor.InstanceCo
 	}
 	for _, unit := range units {
 		name := supervisor.InstanceName(unit)
-		known := func(i supervisor.InstanceConfig) bool { return i.Name == name || i.Unit == unit }
+		pidFile, err := pidFileOf(ctx, c, unit)
+		if err != nil {
+			return nil, err
+		}
+		known := func(i supervisor.InstanceConfig) bool {
+			return i.Name == name || i.Unit == unit || i.PIDFile != "" && i.PIDFile == pidFile
+		}
 		if slices.ContainsFunc(instances, known) {
 			continue
 		}
@@ -54,6 +64,17 @@ func discover(ctx context.Context, c supervisor.Config) ([]supervisor.InstanceCo
 		instances = append(instances, i)
 	}
 	return instances, nil
+}
+
+// pidFileOf returns the PIDFile= of a unit if that matters: the master of a unit
+// may be an instance already that was given by its pid file, and two must not
+// work on one master.
+func pidFileOf(ctx context.Context, c supervisor.Config, unit string) (string, error) {
+	if !slices.ContainsFunc(c.Instances, func(i supervisor.InstanceConfig) bool { return i.PIDFile != "" }) {
+		return "", nil
+	}
+	state, err := systemd.NewUnit(unit).State(ctx)
+	return state.PIDFile, err
 }
 
 // byPIDFile returns the instance of a pid file: one of the configuration, the

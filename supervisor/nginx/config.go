@@ -65,7 +65,12 @@ func Locate(argv []string, v Version, cwd string) Files {
 	if prefix == "" {
 		prefix = "/usr/local/nginx" // auto/options
 	}
+	// Before 1.3.5 a name was put behind -p as it is.
+	joined := o.Prefix != "" && !strings.HasSuffix(o.Prefix, "/") && v.OlderThan(1, 3, 5)
 	prefix = absolute(prefix, cwd)
+	if !joined {
+		prefix += "/"
+	}
 	f := Files{Config: o.Config, PID: v.Setting("--pid-path"), prefix: prefix, global: o.Globals}
 	if f.Config == "" {
 		f.Config = v.Setting("--conf-path")
@@ -76,7 +81,7 @@ func Locate(argv []string, v Version, cwd string) Files {
 	if f.PID == "" {
 		f.PID = "logs/nginx.pid"
 	}
-	f.Config, f.PID = absolute(f.Config, prefix), absolute(f.PID, prefix)
+	f.Config, f.PID = behind(prefix, f.Config), behind(prefix, f.PID)
 	return f
 }
 
@@ -85,6 +90,14 @@ func absolute(path, base string) string {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(base, path)
+}
+
+// behind is ngx_conf_full_name: the prefix ends in a slash or means what it says.
+func behind(prefix, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Clean(prefix + path)
 }
 
 // maxConfig bounds what is read of the main configuration file, in bytes.
@@ -105,7 +118,7 @@ func (f Files) ConfiguredPID(root *Root) (string, error) {
 	}
 	for _, source := range []string{f.global, string(text)} {
 		if path := findPID(source); path != "" {
-			return absolute(path, f.prefix), nil
+			return behind(f.prefix, path), nil
 		}
 	}
 	return f.PID, nil

@@ -39,7 +39,7 @@ func (r TestResult) Problem() string {
 	return last
 }
 
-// TestConfig runs `nginx -t` directly, for masters that no unit describes. The
+// TestConfig runs `nginx -t` directly, where no systemd could do it. The
 // environment is what USR2 passes on: nothing.
 func TestConfig(ctx context.Context, argv []string, dir string) (TestResult, error) {
 	out := limitedBuffer{limit: 64 << 10}

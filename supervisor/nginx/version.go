@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,6 +33,23 @@ func (v Version) Setting(name string) string {
 		}
 	}
 	return ""
+}
+
+// OlderThan reports whether it is a version of nginx before the given one. Builds
+// that count otherwise than nginx are never older; OpenResty counts as nginx does.
+func (v Version) OlderThan(number ...int) bool {
+	if v.Name != "nginx" && v.Name != "openresty" {
+		return false
+	}
+	var own []int
+	for part := range strings.SplitSeq(v.Number, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return false
+		}
+		own = append(own, n)
+	}
+	return slices.Compare(own, number) < 0
 }
 
 const (

@@ -54,6 +54,21 @@ func TestVersionSetting(t *testing.T) {
 	}
 }
 
+func TestOlderThan(t *testing.T) {
+	for text, want := range map[string]bool{
+		"nginx/1.13.7": true, "nginx/1.9.15": true, "nginx/1.0.15": true, "nginx/0.8.55": true, "openresty/1.11.2.5": true,
+		"nginx/1.13.8": false, "nginx/1.14.0": false, "nginx/1.30.6": false, "nginx/2.0": false, "openresty/1.13.8.1": false,
+		// They number their versions themselves.
+		"Angie/1.7.0": false, "Tengine/1.5.2": false,
+		"nginx/": false, "nginx/1.x": false, "/1.0.15": false,
+	} {
+		name, number, _ := strings.Cut(text, "/")
+		if got := (Version{Name: name, Number: number}).OlderThan(1, 13, 8); got != want {
+			t.Errorf("%s: got %v", text, got)
+		}
+	}
+}
+
 func TestSplitQuoted(t *testing.T) {
 	for text, want := range map[string][]string{
 		"":                        {},

@@ -1,0 +1,79 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// leaveLimit is how long masters whose unit ends may take, until their sockets are
+// left to whoever starts nginx again.
+const leaveLimit = 10 * time.Second
+
+// giveWay ends a cycle whose unit is stopped, started anew or gone: nothing of
+// it may be in the way of the next master.
+func (c *cycle) giveWay(result Result) {
+	if c.old.unit == nil {
+		return
+	}
+	state, err := c.old.unit.State(c.ctx)
+	if err != nil || result == Lost && state.ActiveState == "active" {
+		return // the successor serves, or something of old's does
+	}
+	if result == Overtaken {
+		c.sendAway(c.successor)
+		if state.MainPID != c.old.PID {
+			c.sendAway(c.old.Process)
+		}
+	}
+	if len(c.unixListeners()) > 0 {
+		c.unlinkDeserted()
+	}
+}
+
+// sendAway tells a master to go that systemd may not tell: with KillMode=process,
+// and where the stop command goes by the main process, only one of two hears of
+// it. One that still starts hears nothing.
+func (c *cycle) sendAway(p *nginx.Process) {
+	if p == nil || !p.Alive() {
+		return
+	}
+	signal := unix.SIGQUIT
+	if title, err := nginx.ReadTitle(p.PID); err == nil && title.Role == nginx.RoleStarting {
+		signal = unix.SIGKILL
+	}
+	c.s.log.Debug(fmt.Sprintf("%s: %s sent to master %d, whose unit ends", c.rec.Instance, unix.SignalName(signal), p.PID))
+	_ = p.Signal(signal) // it may be gone
+}
+
+// unlinkDeserted removes unix sockets that both masters have left behind. Each
+// leaves that to the other as long as there are two, and if systemd kills the
+// second, nginx could not be started again: the address would be in use.
+func (c *cycle) unlinkDeserted() {
+	limited, cancel := context.WithTimeout(c.ctx, leaveLimit)
+	defer cancel()
+	err := c.runner().await(limited, true, func(context.Context) (bool, error) {
+		return !c.old.Alive() && (c.successor == nil || !c.successor.Alive()), nil
+	})
+	if err != nil {
+		return
+	}
+	for _, l := range c.unixListeners() {
+		kept, err := c.old.root.Lstat(keptSocket(l))
+		if err != nil {
+			continue
+		}
+		// Only theirs: a new master may have bound its own already.
+		if now, err := c.old.root.Lstat(l.Address); err != nil || !os.SameFile(kept, now) {
+			continue
+		}
+		if err := c.old.root.Unlink(l.Address); err != nil {
+			c.s.log.Warn("cannot remove a socket that nobody listens on any more; remove it by hand before nginx is started", "path", l.Address, "error", err)
+		}
+	}
+}
