@@ -140,11 +140,13 @@ func (c *cycle) reviveAlone(ctx context.Context) error {
 			return false, errOldGone
 		}
 		fresh, known := c.oldWorkers(tree)
+		if again {
+			// What is about to become the successor looks like a worker that
+			// starts.
+			return fresh > 0, c.lateSuccessor()
+		}
 		if fresh+known+len(tree.With(nginx.RoleStarting)) > 0 {
 			return !c.freezing(), nil
-		}
-		if again {
-			return false, c.lateSuccessor()
 		}
 		if time.Since(since) >= aloneFor {
 			again, c.successor = true, nil
