@@ -33,7 +33,7 @@ func (s *Supervisor) moved(ctx context.Context) (bool, error) {
 		return err == nil && pid != s.current.PID && !s.current.parentOf(pid), nil
 	}
 	state, err := s.current.unit.State(ctx)
-	return err == nil && state.MainPID != 0 && state.MainPID != s.current.PID, err
+	return err == nil && state.MainPID != 0 && state.MainPID != s.current.PID && !s.current.parentOf(state.MainPID), err
 }
 
 // parentOf reports whether a process is a successor of the master: somebody else

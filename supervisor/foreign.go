@@ -21,7 +21,7 @@ var errForeign = &badSign{text: "somebody has started a build that is in quarant
 func (s *Supervisor) foreignUpgrade(ctx context.Context) bool {
 	rec := s.foreignRecord(ctx)
 	if rec == nil {
-		s.foreignEnded()
+		s.foreignEnded(ctx)
 		return false
 	}
 	lock, err := TransactionRuns(s.locks)
@@ -31,6 +31,7 @@ func (s *Supervisor) foreignUpgrade(ctx context.Context) bool {
 	condemned := s.attachment.condemnation(rec.Successor.Key()) != nil
 	switch {
 	case s.foreign != nil && s.foreign.Successor.ID() == rec.Successor.ID():
+		s.followForeign(ctx)
 		s.retryIn(pauseUnit) // its end is no event
 	case s.attachment.Held, lock == "" && !condemned:
 		s.watchForeign(rec)
@@ -101,9 +102,32 @@ func (s *Supervisor) watchForeign(rec *Record) {
 	s.retryIn(pauseUnit)
 }
 
+// followForeign makes systemd follow where it reads no pid file: the main process
+// is the successor as soon as old accepts no more, and old again if that comes
+// back.
+func (s *Supervisor) followForeign(ctx context.Context) {
+	m, rec := s.current, s.foreign
+	if m.unit == nil || m.unitPIDFile != "" || m.mute {
+		return
+	}
+	tree, err := nginx.ReadTree(m.ID)
+	if err != nil {
+		return
+	}
+	main := rec.Successor.PID
+	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) > 0 || !nginx.IsMaster(main) {
+		main = m.PID
+	}
+	state, err := m.unit.State(ctx)
+	if err != nil || state.MainPID == main {
+		return
+	}
+	s.notifyUnit(m.unit, state.MainPID, fmt.Sprintf("MAINPID=%d", main))
+}
+
 // foreignEnded closes the record of an upgrade that was watched, when one of the
 // two masters is gone.
-func (s *Supervisor) foreignEnded() {
+func (s *Supervisor) foreignEnded(ctx context.Context) {
 	rec := s.foreign
 	if rec == nil {
 		return
@@ -119,6 +143,12 @@ func (s *Supervisor) foreignEnded() {
 	}
 	if err := s.closeRecord(rec, result, reason); err != nil {
 		s.log.Error("cannot write the history", "error", err)
+	}
+	if m := s.current; result == Adopted && m.unit != nil && m.unitPIDFile == "" {
+		// MainPID moved while old was its parent, see settleUnit.
+		if err := m.unit.Reload(ctx); err != nil {
+			s.log.Warn("cannot reload systemd; do it by hand (systemctl daemon-reload), or a later stop of the unit is not graceful", "error", err)
+		}
 	}
 }
 

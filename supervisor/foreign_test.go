@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,7 +25,9 @@ func byScript(t *testing.T) (n *nginxtest.Nginx, r *running, unlock func()) {
 		t.Fatal(err)
 	}
 	unlock = lockFile(t, lock, unix.F_WRLCK)
-	r = run(t, n, newStore(t), quick(), func(o *supervisor.Options) {
+	c := quick()
+	c.Upgrade.SoakSec = 2 * time.Second // in which the script comes
+	r = run(t, n, newStore(t), c, func(o *supervisor.Options) {
 		o.PackageLocks = []supervisor.PackageLock{{Path: lock, Kind: unix.F_WRLCK}}
 	})
 	r.upToDate(t)
@@ -35,12 +38,14 @@ func byScript(t *testing.T) (n *nginxtest.Nginx, r *running, unlock func()) {
 func sendUSR2(t *testing.T, n *nginxtest.Nginx, r *running) (successor int) {
 	t.Helper()
 	signal(t, n.Master, unix.SIGUSR2)
-	nginxtest.Eventually(t, "there is a successor", func() bool { return len(n.Masters(t)) == 2 })
-	for _, pid := range n.Masters(t) {
-		if pid != n.Master {
-			successor = pid
+	nginxtest.Eventually(t, "there is a successor", func() bool {
+		for _, pid := range n.Masters(t) {
+			if pid != n.Master {
+				successor = pid
+			}
 		}
-	}
+		return successor != 0
+	})
 	r.Poke() // the daemon is told by the file that appears
 	return successor
 }
@@ -76,8 +81,11 @@ func TestScriptsBadUpgradeIsRolledBack(t *testing.T) {
 	r.waitFor(t, "it is on its way back", func(s supervisor.Status) bool { return s.Phase == supervisor.Restoring })
 	// The script tries once more, and so does the package's next one: what is
 	// on disk cannot be replaced while the lock is held.
-	sendUSR2(t, n, r)
-	nginxtest.Eventually(t, "it is dismissed", func() bool { return len(n.Masters(t)) == 1 })
+	signal(t, n.Master, unix.SIGUSR2)
+	nginxtest.Eventually(t, "it is dismissed", func() bool {
+		log, err := os.ReadFile(n.ErrorLogPath())
+		return err == nil && strings.Count(string(log), "using inherited sockets") == 2 && len(n.Masters(t)) == 1
+	})
 	unlock()
 	r.waitFor(t, "the kept binary is back", func(s supervisor.Status) bool {
 		return s.Phase == supervisor.Idle && s.Last != nil && s.Last.Result == supervisor.RolledBack && s.Disk.SHA256 == s.Running.SHA256

@@ -56,7 +56,7 @@ func reap(t *testing.T, master int) {
 
 // TestAdoptedMasters: 1.13.7 ignores USR2 where its parent is not init, 1.13.8
 // does not. The versions are patched in: what is tested is that the one is asked
-// and the other not.
+// and the other not. Not in parallel: the whole process is a subreaper meanwhile.
 func TestAdoptedMasters(t *testing.T) {
 	for last, code := range map[int]int{7: supervisor.ExitNotSwappable, 8: supervisor.ExitOK} {
 		t.Run(fmt.Sprintf("1.13.%d", last), func(t *testing.T) {
