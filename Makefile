@@ -14,7 +14,7 @@ STATICCHECK = $(GO) run -modfile=packaging/tools.mod honnef.co/go/tools/cmd/stat
 RUNS       = 20
 SEED       = 1
 
-.PHONY: help build install deb deb-lint rpm rpm-lint man demo bench-rollback test test-unit test-box test-matrix test-packages soak lint clean deps
+.PHONY: help build install deb deb-lint rpm rpm-lint man demo bench-rollback test test-unit test-box test-matrix test-packages ladder soak lint clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
@@ -82,6 +82,10 @@ test-matrix: deps build ## the same on each Debian from bullseye to forky
 # Two machines at a time; in the package's directory, or the table would not be shown.
 test-packages: deps ## upgrades of nginx by apt and dpkg under traffic, with and without the package
 	cd contrib/packages && CGO_ENABLED=0 $(GO) test -count=1 -tags box -parallel 2 -timeout 20m -run '^TestBox'
+
+# In the package's directory, or the tables would not be shown.
+ladder: deps build ## nginx 1.18, 1.22, 1.26, 1.30 and back under traffic, with the figures of each step
+	cd cmd/nginx-hotswap && CGO_ENABLED=0 $(GO) test -count=1 -tags box -timeout 20m -run '^TestBoxLadder'
 
 soak: deps build ## random runs in one throwaway machine (RUNS=200 SEED=1)
 	CGO_ENABLED=0 NGINX_HOTSWAP_SOAK_RUNS=$(RUNS) NGINX_HOTSWAP_SOAK_SEED=$(SEED) \

@@ -21,7 +21,7 @@ func (c *cycle) catchUp(ctx context.Context) {
 		}
 		return // a reload of the unit was part of it
 	}
-	if !c.rec.Reloaded && !c.unitReloaded(ctx, c.usr2At) {
+	if !c.rec.Reloaded && !c.unitReloaded(ctx, c.usr2At) && !c.doubled() {
 		return
 	}
 	if err := c.testOld(ctx); err != nil {
@@ -32,6 +32,13 @@ func (c *cycle) catchUp(ctx context.Context) {
 		return
 	}
 	c.s.audit().Cycle(EventReload, c.rec, 0, "nginx was reloaded meanwhile: HUP sent to old master %d, which loads the configuration, too", c.old.PID)
+}
+
+// doubled reports whether old has more workers than before: somebody has sent HUP
+// to it, which it takes for a second set of them as long as it has a successor.
+func (c *cycle) doubled() bool {
+	tree, err := nginx.ReadTree(c.old.ID)
+	return err == nil && len(c.rec.Old.Workers) > 0 && len(tree.With(nginx.RoleWorker)) > len(c.rec.Old.Workers)
 }
 
 // testOld tests the configuration with the version that runs again. What is on

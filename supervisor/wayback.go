@@ -32,6 +32,9 @@ func (c *cycle) goBack(ctx context.Context, from Phase, cause error) (Result, er
 	if failed, ok := errors.AsType[*StepError](err); ok {
 		return c.stuck(failed)
 	}
+	if result, why := c.unitEnds(ctx); result != "" {
+		return c.finish(result, why), nil
+	}
 	c.catchUp(ctx)
 	return c.finish(RolledBack, c.rec.Reason), nil
 }

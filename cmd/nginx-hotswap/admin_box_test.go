@@ -27,25 +27,26 @@ import (
 // A dash is a cell that is not tried:
 //
 //	-h  there is no successor
+//	-b  what is on disk does not run, and is what would be started
 //	-i  as in idle: until USR2 nothing was touched
 const adminMatrix = `
                   idle verifying starting shifting soaking draining download retiring reviving dismissing restoring
 reload            .    u         u        u        u       u        u        u        r        r          r
 reload by HUP     .    u         u        u        u       u        u        u        r        r          r
-restart           n    n         o        o        o       o        o        o        o        o          o
-stop              n    n         o        o        o       o        o        o        o        o          o
+restart           n    n         o        o        o       o        o        o        o        o          -b
+stop              n    n         o        o        o       o        o        o        o        o          -b
 HUP to old        .    -i        u        r        r       r        r        u        r        r          r
 HUP to successor  -h   -h        u        u        u       u        u        u        r        r          -h
 -s reload         .    -i        u        u        u       u        u        u        r        r          r
--s quit           n    n         u        r        r       r        r        o        r        r          o
--s stop           n    -i        u        r        r       r        r        o        r        r          o
+-s quit           n    n         u        r        r       r        r        o        r        r          -b
+-s stop           n    -i        u        r        r       r        r        o        r        r          -b
 -s reopen         .    -i        u        u        u       u        u        u        r        r          r
 rotate            .    -i        u        u        u       u        u        u        r        r          r
 daemon-reload     .    u         u        u        u       u        u        u        r        r          r
 daemon-reexec     .    -i        u        u        u       u        u        u        r        r          r
-crash             n    -i        l        s        u       u        u        u        s        l          l
+crash             n    -i        l        s        u       u        u        u        s        l          -b
 restart of us     .    u         u        u        u       u        u        u        r        r          r
-systemctl kill    n    -i        o        o        o       o        o        o        o        o          o
+systemctl kill    n    -i        o        o        o       o        o        o        o        o          -b
 `
 
 // Each group of phases has a machine of its own.
