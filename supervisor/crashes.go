@@ -47,9 +47,8 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 // master that reloads starts those 100 ms before it lets the others go; one that
 // was told to go itself starts none.
 func replaced(tree nginx.Tree, id nginx.ID) bool {
-	const sameGeneration = 5 // clock ticks of 10 ms
 	return slices.ContainsFunc(tree.With(nginx.RoleWorker, nginx.RoleStarting), func(w nginx.Child) bool {
-		return w.ID.Start > id.Start+sameGeneration
+		return w.ID.Start > id.Start
 	})
 }
 
