@@ -264,12 +264,22 @@ func TestListenerRemovedByReload(t *testing.T) {
 // unit, is left behind by a reload in the last moment of a successor.
 func TestSystemdFollowsAgain(t *testing.T) {
 	t.Parallel()
-	unit := newFakeUnit("nginx.service", "", 0)
-	n, r, answer := inPhase(t, supervisor.Soaking, unit)
-	unit.change(func(*systemd.State) { unit.stale = n.PID(t) })
-	goBack(t, r, answer)
-	requireOldServes(t, n)
-	if got := unit.state.MainPID; got != n.Master {
-		t.Errorf("systemd follows %d, not %d", got, n.Master)
+	for name, byPID := range map[string]bool{"": false, "ExecReload= names $MAINPID": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			unit := newFakeUnit("nginx.service", "", 0)
+			n, r, answer := inPhase(t, supervisor.Soaking, unit)
+			successor := n.PID(t)
+			unit.change(func(s *systemd.State) { unit.stale, s.ReloadsMainPID = successor, byPID })
+			goBack(t, r, answer)
+			requireOldServes(t, n)
+			want := n.Master
+			if byPID { // such a reload would fail, and systemd would end the unit
+				want = successor
+			}
+			if state, err := unit.State(t.Context()); err != nil || state.MainPID != want {
+				t.Errorf("systemd follows %d, not %d", state.MainPID, want)
+			}
+		})
 	}
 }

@@ -85,6 +85,16 @@ func runs(pid int) bool {
 // unit does.
 func (s *Supervisor) followAgain(ctx context.Context, m *master) error {
 	unit := m.unit.Name()
+	state, err := m.unit.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.ReloadsMainPID {
+		// The reload would signal the process that is no more and fail, after
+		// which systemd ends the unit.
+		return fmt.Errorf("systemd takes a process for the main one of %s that is no more, and its ExecReload= cannot help that: "+
+			"do not reload it, restart %s when it suits; nginx serves", unit, unit)
+	}
 	if err := s.testConfig(ctx, m); err != nil {
 		return fmt.Errorf("systemd takes a process for the main one of %s that is no more; run `systemctl reload %s` when this is repaired: %w", unit, unit, err)
 	}
@@ -92,7 +102,7 @@ func (s *Supervisor) followAgain(ctx context.Context, m *master) error {
 		unit, m.PID)
 	ctx, cancel := context.WithTimeoutCause(ctx, followLimit, errLate)
 	defer cancel()
-	err := m.unit.ReloadUnit(ctx)
+	err = m.unit.ReloadUnit(ctx)
 	if err == nil {
 		err = m.unit.WaitMainPID(ctx, m.PID)
 	}

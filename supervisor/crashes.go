@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +11,7 @@ import (
 // lookAtWorkers takes hold of the successor's new workers and asks how those
 // that are gone ended. It returns a bad sign when one crashed.
 func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
-	if draining := tree.With(nginx.RoleDraining); len(draining) > 0 && replaced(tree, draining[0].ID) {
+	if len(tree.With(nginx.RoleDraining)) > 0 {
 		c.noteReload()
 	}
 	if c.holdSuccessorWorkers(tree) {
@@ -32,7 +31,7 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 			exit = c.loggedExit(id.PID)
 		}
 		c.forget(id)
-		if exit.Known && exit.Signal == 0 && exit.Code == 0 && replaced(tree, id) {
+		if exit.Known && exit.Signal == 0 && exit.Code == 0 {
 			c.noteReload()
 		}
 		if condemns(exit) {
@@ -41,15 +40,6 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 		}
 	}
 	return nil
-}
-
-// replaced reports whether a worker that goes has a younger one in its place. A
-// master that reloads starts those 100 ms before it lets the others go; one that
-// was told to go itself starts none.
-func replaced(tree nginx.Tree, id nginx.ID) bool {
-	return slices.ContainsFunc(tree.With(nginx.RoleWorker, nginx.RoleStarting), func(w nginx.Child) bool {
-		return w.ID.Start > id.Start
-	})
 }
 
 // noteReload is called when workers of the successor go as they do in a reload.

@@ -47,6 +47,7 @@ type cycle struct {
 	killed                  int       // steps of Dismissing's escalation
 	followedAt              time.Time // when systemd was asked in Dismissing
 	undo                    bool      // a person wants the old version back
+	takenBack               bool      // somebody else has told the successor to go
 	hupSent                 bool
 	restoreDone             bool
 	confirmUntil            time.Time

@@ -222,7 +222,7 @@ func (s *Supervisor) rolledBack(c *cycle, inputs string) {
 	if c.rec.Condemned {
 		return
 	}
-	if c.rec.Reason == errAsked.text || c.rec.Reason == errUnconfirmed.text {
+	if c.rec.Reason == errAsked.text || c.rec.Reason == errUnconfirmed.text || c.takenBack {
 		inputs = ""
 	}
 	reason := reasonRolledBack

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -63,17 +64,37 @@ func (c *cycle) unlinkDeserted() {
 	if err != nil {
 		return
 	}
-	for _, l := range c.unixListeners() {
-		kept, err := c.old.root.Lstat(keptSocket(l))
+	unlinkSockets(c.old.root, c.rec, c.s.log)
+}
+
+// unlinkDeserted does the same for the masters of a record that went while nobody was there. It
+// looks in our own view: theirs went with them.
+func unlinkDeserted(rec *Record, log *slog.Logger) {
+	if left, err := nginx.Orphans(rec.Old.Listeners); err != nil || len(left) > 0 {
+		return // workers without a master listen
+	}
+	host, err := nginx.HostRoot()
+	if err != nil {
+		return
+	}
+	defer host.Close()
+	unlinkSockets(host, rec, log)
+	unlinkKept(host, rec, log)
+}
+
+// unlinkSockets removes the sockets of a record that still are those that the
+// old master had: a new master may have bound its own already.
+func unlinkSockets(root *nginx.Root, rec *Record, log *slog.Logger) {
+	for _, l := range rec.unixListeners() {
+		kept, err := root.Lstat(keptSocket(l))
 		if err != nil {
 			continue
 		}
-		// Only theirs: a new master may have bound its own already.
-		if now, err := c.old.root.Lstat(l.Address); err != nil || !os.SameFile(kept, now) {
+		if now, err := root.Lstat(l.Address); err != nil || !os.SameFile(kept, now) {
 			continue
 		}
-		if err := c.old.root.Unlink(l.Address); err != nil {
-			c.s.log.Warn("cannot remove a socket that nobody listens on any more; remove it by hand before nginx is started", "path", l.Address, "error", err)
+		if err := root.Unlink(l.Address); err != nil {
+			log.Warn("cannot remove a socket that nobody listens on any more; remove it by hand before nginx is started", "path", l.Address, "error", err)
 		}
 	}
 }

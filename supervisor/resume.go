@@ -204,6 +204,7 @@ func (c *cycle) runAgain(ctx context.Context) (Result, error) {
 func (s *Supervisor) withoutOld(ctx context.Context, rec *Record) error {
 	successor, err := nginx.OpenID(rec.Successor.ID())
 	if err != nil {
+		unlinkDeserted(rec, s.log)
 		return s.closeRecord(rec, Overtaken, "both masters are gone")
 	}
 	defer successor.Close()

@@ -176,6 +176,7 @@ func (c *cycle) successorLives() error {
 		return nil
 	}
 	exit := c.successor.ExitWithin(reapLimit)
+	c.takenBack = exit.Known && exit.Signal == 0 && exit.Code == 0
 	return &badSign{c.explained(fmt.Sprintf("successor %d %v", c.successor.PID, exit)), condemns(exit)}
 }
 

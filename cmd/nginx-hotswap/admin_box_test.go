@@ -23,30 +23,35 @@ import (
 //	o  overtaken, and what is on disk was started
 //	l  lost: the master was killed, and what is on disk was started
 //	s  lost: the master was killed, and the successor serves
+//	e  whichever came first, the cycle's end or nginx's: what is on disk was started
 //
 // A dash is a cell that is not tried:
 //
 //	-h  there is no successor
 //	-b  what is on disk does not run, and is what would be started
+//	-d  a configuration that differs from what was loaded keeps a build from being
+//	    condemned, and so from this phase
 //	-i  as in idle: until USR2 nothing was touched
+//	-m  if the successor goes within milliseconds of the reload, $MAINPID is dead,
+//	    and a reload that would make systemd follow again fails by that
 const adminMatrix = `
                   idle verifying starting shifting soaking draining download retiring reviving dismissing restoring
 reload            .    u         u        u        u       u        u        u        r        r          r
-reload by HUP     .    u         u        u        u       u        u        u        r        r          r
+reload by HUP     .    u         u        u        u       u        u        u        r        -m         r
 restart           n    n         o        o        o       o        o        o        o        o          -b
 stop              n    n         o        o        o       o        o        o        o        o          -b
 HUP to old        .    -i        u        r        r       r        r        u        r        r          r
 HUP to successor  -h   -h        u        u        u       u        u        u        r        r          -h
--s reload         .    -i        u        u        u       u        u        u        r        r          r
--s quit           n    n         u        r        r       r        r        o        r        r          -b
--s stop           n    -i        u        r        r       r        r        o        r        r          -b
+-s reload         .    -i        u        u        u       u        u        u        r        r          -d
+-s quit           n    n         u        r        r       r        r        e        r        r          -b
+-s stop           n    -i        u        r        r       r        r        e        r        r          -b
 -s reopen         .    -i        u        u        u       u        u        u        r        r          r
 rotate            .    -i        u        u        u       u        u        u        r        r          r
 daemon-reload     .    u         u        u        u       u        u        u        r        r          r
 daemon-reexec     .    -i        u        u        u       u        u        u        r        r          r
 crash             n    -i        l        s        u       u        u        u        s        l          -b
 restart of us     .    u         u        u        u       u        u        u        r        r          r
-systemctl kill    n    -i        o        o        o       o        o        o        o        o          -b
+systemctl kill    n    -i        o        o        o       o        o        e        e        e          -b
 `
 
 // Each group of phases has a machine of its own.
@@ -146,6 +151,7 @@ func column(t *testing.T, phase string) []adminCell {
 // laterUpgrade: after all that, an upgrade goes as ever.
 func (a *admin) laterUpgrade() {
 	a.t.Helper()
+	a.configure(adminConfig + quickCycle)
 	before := a.ready()
 	load := a.startLoad()
 	a.land(badnginx.Good)

@@ -168,6 +168,8 @@ func (a *admin) ended(c adminCell, before, after supervisor.Status, known int) {
 	}
 	switch same, current := after.MainPID == before.MainPID, after.Running.SHA256 == disk; {
 	case len(added) > 1:
+	case c.want == "e" && len(added) == 1 && !same && current:
+		got = "e"
 	case len(added) == 0 && same:
 		got = "."
 	case len(added) == 0 && current:

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
@@ -84,6 +85,9 @@ func stopRetiring(a *admin, before supervisor.Status) func() {
 	a.land(badnginx.Good)
 	a.reaches(supervisor.Draining)
 	a.signal("STOP", []int{before.MainPID})
+	a.eventually("QUIT is pending", func() bool {
+		return a.sh(fmt.Sprintf("awk '/^ShdPnd/ { print substr($2, 16) }' /proc/%d/status", before.MainPID)) == "4"
+	})
 	return func() { a.signal("CONT", []int{before.MainPID}) }
 }
 

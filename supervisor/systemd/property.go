@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -56,6 +58,22 @@ func (p properties) argv(name string) []string {
 	}
 	argv, _ := cmds[0][1].([]string)
 	return argv
+}
+
+// mentions reports whether an argument of any command of an Exec property has a
+// text in it.
+func (p properties) mentions(name, text string) bool {
+	cmds, _ := p[name].Value().([][]any)
+	for _, cmd := range cmds {
+		if len(cmd) < 2 {
+			continue
+		}
+		argv, _ := cmd[1].([]string)
+		if slices.ContainsFunc(argv, func(arg string) bool { return strings.Contains(arg, text) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // flags is the list of flags ("privileged", "no-setuid", ...) of the first

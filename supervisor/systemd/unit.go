@@ -46,10 +46,12 @@ type State struct {
 	NRestarts    uint32
 	ExecStart    []string // argv of the first command
 	ExecReload   []string // argv of the first command
-	FragmentPath string
-	StatusText   string
-	MemoryMax    uint64 // bytes; all bits set means no limit
-	InvocationID string // 32 hex digits, "" when the unit has not run
+	// ReloadsMainPID is true when a command of ExecReload= names $MAINPID.
+	ReloadsMainPID bool
+	FragmentPath   string
+	StatusText     string
+	MemoryMax      uint64 // bytes; all bits set means no limit
+	InvocationID   string // 32 hex digits, "" when the unit has not run
 }
 
 // State asks PID 1 for the state of the unit. A unit that does not exist is no
@@ -87,25 +89,26 @@ func (m *Manager) state(ctx context.Context, name string) (State, error) {
 
 func stateOf(p properties) State {
 	return State{
-		Name:         p.text("Id"),
-		LoadState:    p.text("LoadState"),
-		ActiveState:  p.text("ActiveState"),
-		SubState:     p.text("SubState"),
-		Type:         p.text("Type"),
-		PIDFile:      p.text("PIDFile"),
-		ControlGroup: p.text("ControlGroup"),
-		NotifyAccess: p.text("NotifyAccess"),
-		KillMode:     p.text("KillMode"),
-		MainPID:      int(p.uint32("MainPID")),
-		Changed:      p.time("StateChangeTimestamp"),
-		JobID:        jobID(p),
-		NRestarts:    p.uint32("NRestarts"),
-		ExecStart:    p.argv("ExecStart"),
-		ExecReload:   p.argv("ExecReload"),
-		FragmentPath: p.text("FragmentPath"),
-		StatusText:   p.text("StatusText"),
-		MemoryMax:    p.uint64("MemoryMax"),
-		InvocationID: p.hex("InvocationID"),
+		Name:           p.text("Id"),
+		LoadState:      p.text("LoadState"),
+		ActiveState:    p.text("ActiveState"),
+		SubState:       p.text("SubState"),
+		Type:           p.text("Type"),
+		PIDFile:        p.text("PIDFile"),
+		ControlGroup:   p.text("ControlGroup"),
+		NotifyAccess:   p.text("NotifyAccess"),
+		KillMode:       p.text("KillMode"),
+		MainPID:        int(p.uint32("MainPID")),
+		Changed:        p.time("StateChangeTimestamp"),
+		JobID:          jobID(p),
+		NRestarts:      p.uint32("NRestarts"),
+		ExecStart:      p.argv("ExecStart"),
+		ExecReload:     p.argv("ExecReload"),
+		ReloadsMainPID: p.mentions("ExecReload", "MAINPID"),
+		FragmentPath:   p.text("FragmentPath"),
+		StatusText:     p.text("StatusText"),
+		MemoryMax:      p.uint64("MemoryMax"),
+		InvocationID:   p.hex("InvocationID"),
 	}
 }
 
