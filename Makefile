@@ -64,9 +64,9 @@ bench-rollback: deps build ## how long the way back takes, and what it costs (RU
 test: deps lint test-unit test-box test-packages ## everything that CI runs
 
 test-unit: ## unit tests and real nginx
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on -parallel 4 ./...
 
-BOX_TEST = CGO_ENABLED=0 $(GO) test -count=1 -p 1 -parallel 3 -tags box -timeout 30m ./supervisor/systemd ./cmd/nginx-hotswap -run
+BOX_TEST = CGO_ENABLED=0 $(GO) test -count=1 -p 1 -parallel 4 -tags box -timeout 30m ./supervisor/systemd ./cmd/nginx-hotswap -run
 # What differs between releases of nginx and systemd.
 CYCLES   = '^TestBox(TwentyCycles.*|Journal|)$$'
 
@@ -79,9 +79,9 @@ test-matrix: deps build ## the same on each Debian from bullseye to forky
 		echo "== $$release"; NGINX_HOTSWAP_TEST_RELEASE=$$release $(BOX_TEST) '^TestBox' || exit 1; \
 	done
 
-# Two machines at a time; in the package's directory, or the table would not be shown.
+# Three machines at a time; in the package's directory, or the table would not be shown.
 test-packages: deps ## upgrades of nginx by apt and dpkg under traffic, with and without the package
-	cd contrib/packages && CGO_ENABLED=0 $(GO) test -count=1 -tags box -parallel 2 -timeout 20m -run '^TestBox'
+	cd contrib/packages && CGO_ENABLED=0 $(GO) test -count=1 -tags box -parallel 3 -timeout 20m -run '^TestBox'
 
 # In the package's directory, or the tables would not be shown.
 ladder: deps build ## nginx 1.18, 1.22, 1.26, 1.30 and back under traffic, with the figures of each step

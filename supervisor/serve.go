@@ -105,7 +105,7 @@ func (s *Supervisor) acknowledge() Outcome {
 	} else if c, err := s.compare(s.current); err == nil && c != nil {
 		defer c.Close()
 		refused := s.attachment.Refused
-		if s.attachment.condemnation(c.build.Key()) != nil || refused != nil && refused.Key == c.build.Key() {
+		if s.attachment.condemnation(c.build.Key()) != nil || refused != nil && refused.Key == c.build.Key() && refused.lasts() {
 			key, text = c.build.Key(), c.what()+" is known to be bad, "+s.current.build.Number+" goes on"
 		}
 	}
