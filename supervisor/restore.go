@@ -20,6 +20,28 @@ var errReplaced = errors.New("another file has been put there meanwhile")
 // restorePrefix begins the name of the file that is written beside the target.
 const restorePrefix = ".nginx-hotswap-"
 
+// exchange puts a kept binary in the place of the master's. Where nginx may not
+// write there (ProtectSystem= of its unit), nor we, it is done in the view of PID
+// 1, if that directory is the same there.
+func (m *master) exchange(kept, keptSHA256, expected string) error {
+	err := exchange(m.root, m.binary, kept, keptSHA256, expected)
+	if !errors.Is(err, unix.EROFS) {
+		return err
+	}
+	host, rootErr := nginx.OpenRoot(1)
+	if rootErr != nil {
+		return err
+	}
+	defer host.Close()
+	dir := filepath.Dir(m.binary)
+	theirs, theirErr := m.root.Stat(dir)
+	ours, ourErr := host.Stat(dir)
+	if theirErr != nil || ourErr != nil || !os.SameFile(theirs, ours) {
+		return err
+	}
+	return exchange(host, m.binary, kept, keptSHA256, expected)
+}
+
 // exchange puts a kept binary in the place of the file at path, if that file
 // still has the SHA-256 expected. Owner, mode and extended attributes
 // (capabilities, security label) are those of the file that it replaces. At no

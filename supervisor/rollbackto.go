@@ -89,5 +89,5 @@ func (s *Supervisor) tryKept(ctx context.Context, kept KeptBuild, disk string) e
 	if err := s.testConfigWith(ctx, s.current, s.vault().Binary(kept)); err != nil {
 		return err
 	}
-	return exchange(s.current.root, s.current.binary, s.vault().Binary(kept), kept.SHA256, disk)
+	return s.current.exchange(s.vault().Binary(kept), kept.SHA256, disk)
 }

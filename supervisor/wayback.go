@@ -146,7 +146,7 @@ func (c *cycle) putBack(ctx context.Context) error {
 	if why := kept.unfit(c.old.root); why != "" {
 		return errors.New(why)
 	}
-	err = exchange(c.old.root, c.old.binary, c.s.vault().Binary(kept), kept.SHA256, c.rec.Successor.SHA256)
+	err = c.old.exchange(c.s.vault().Binary(kept), kept.SHA256, c.rec.Successor.SHA256)
 	if errors.Is(err, errReplaced) {
 		// A newer file is there, which the next look deals with; or ours,
 		// put there before we were killed.

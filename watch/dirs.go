@@ -81,7 +81,7 @@ func (d *dirs) drop(id dirID, dir string, listed []string) bool {
 	if now, err := identify(dir); was && err == nil && now == id {
 		return false
 	}
-	d.log.Info("watch lost, looking for the directory by its path", "dir", dir)
+	d.log.Debug("watch lost, looking for the directory by its path", "dir", dir)
 	return true
 }
 

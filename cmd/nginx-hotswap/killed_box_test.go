@@ -35,7 +35,11 @@ func TestBoxKilledMasters(t *testing.T) {
 }
 
 func (m *machine) killIn(phase supervisor.Phase, role string, want supervisor.Result) {
-	before := m.status()
+	var before supervisor.Status
+	m.eventually("it is attached", func() bool {
+		before = m.status()
+		return before.Running.Version != "" && before.Phase == supervisor.Idle
+	})
 	version := nextVersion(before.Running.Version, 0)
 	kind := badnginx.Good
 	if phase == supervisor.Starting {
