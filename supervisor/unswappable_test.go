@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 )
 
 // startLike starts an nginx in an unusual way and waits until it serves.
@@ -56,7 +58,7 @@ func TestUnswappableMasters(t *testing.T) {
 	}{
 		"daemon off": {traffic.Site{Extra: "daemon off;"},
 			func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} },
-			[]string{"daemon off", "ignores USR2", "Type=forking"}},
+			[]string{"daemon off", "ignores USR2", "start it without"}},
 		"bare name": {traffic.Site{},
 			func(cmd *exec.Cmd) { cmd.Args[0] = "nginx" },
 			[]string{`was started as "nginx"`, "does not search PATH", "absolute path"}},
@@ -96,6 +98,44 @@ func TestUnswappableMasters(t *testing.T) {
 			stop()
 		})
 	}
+}
+
+// A unit that runs nginx in the foreground is told with what it could be swapped.
+func TestDaemonOffOfAUnit(t *testing.T) {
+	n := startLike(t, traffic.Site{Extra: "daemon off;"}, func(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} })
+	unit := newFakeUnit("nginx.service", "", n.Master)
+	s, _ := unitSupervisor(t, unit)
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	out := s.Once(t.Context(), request(supervisor.WaitDone))
+	want := fmt.Sprintf("[Service]\nType=forking\nPIDFile=%s\nExecStart=\nExecStart=%s", n.PIDPath(), n.Binary)
+	if out.Code != supervisor.ExitNotSwappable || !strings.Contains(out.Text, "systemctl edit nginx.service") || !strings.Contains(out.Text, want) {
+		t.Errorf("got %+v, which lacks %q", out, want)
+	}
+}
+
+// MemoryMax= that cannot hold two generations is a reason not to begin, and the
+// remedy names one that can.
+func TestMemoryMaxOfAUnit(t *testing.T) {
+	n := start(t, traffic.Site{})
+	stop := lightTraffic(t, n)
+	before := processes(t, n.Master)
+	unit := newFakeUnit("nginx.service", n.PIDPath(), n.Master)
+	unit.change(func(s *systemd.State) { s.MemoryMax = 1 << 20 })
+	s, _ := unitSupervisor(t, unit)
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	out := s.Once(t.Context(), request(supervisor.WaitDone))
+	if out.Code != supervisor.ExitRejected || !strings.Contains(out.Text, "MemoryMax= of nginx.service is 1M") ||
+		!strings.Contains(out.Text, "systemctl set-property nginx.service MemoryMax=") {
+		t.Errorf("got %+v", out)
+	}
+	if diff := cmp.Diff(before, processes(t, n.Master)); diff != "" {
+		t.Errorf("the processes are not the same: %s", diff)
+	}
+	unit.change(func(s *systemd.State) { s.MemoryMax = math.MaxUint64 })
+	if out := s.Once(t.Context(), request(supervisor.WaitDone)); out.Result != supervisor.Upgraded {
+		t.Errorf("without a limit: %+v", out)
+	}
+	stop()
 }
 
 // foreignUpgrade sends USR2 as a person would and waits for the second master.

@@ -109,11 +109,11 @@ func (m *master) swappable(ctx context.Context) error {
 	}
 	if parent, err := nginx.ReadTitle(stat.PPID); err == nil && parent.Role == nginx.RoleMaster {
 		return &Refusal{ReasonPredecessor, fmt.Sprintf("the predecessor %d of %s is still there, and until it is gone nginx ignores USR2", stat.PPID, m.name()),
-			fmt.Sprintf("wait for its workers, or finish its upgrade with kill -QUIT %d", stat.PPID)}
+			fmt.Sprintf("wait for its workers, or finish its upgrade with kill -WINCH %d, then kill -QUIT %d", stat.PPID, stat.PPID)}
 	}
 	if !stat.Daemonized() {
 		return &Refusal{ReasonDaemonOff, fmt.Sprintf("%s runs with `daemon off`: such a master ignores USR2", m.name()),
-			"run it with `daemon on` (systemd: Type=forking, PIDFile= and ExecStart= without `daemon off`) and restart it once"}
+			m.daemonOff()}
 	}
 	if err := m.settled(ctx); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (m *master) swappable(ctx context.Context) error {
 	for _, other := range tree.Successors() {
 		if other.Role == nginx.RoleMaster {
 			return &Refusal{ReasonUnitBusy, fmt.Sprintf("somebody else upgrades %s: its successor %d runs already", m.name(), other.PID),
-				fmt.Sprintf("finish it with kill -QUIT %d, or go back with kill -QUIT %d", m.PID, other.PID)}
+				fmt.Sprintf("finish it with kill -WINCH %d, then kill -QUIT %d, or go back with kill -QUIT %d", m.PID, m.PID, other.PID)}
 		}
 	}
 	return m.unitFit(ctx)
@@ -245,7 +245,7 @@ func (m *master) checkOldBin() error {
 	pid, err := nginx.ReadPIDFile(m.root, oldBin)
 	if err == nil && nginx.IsMaster(pid) {
 		return &Refusal{ReasonPredecessor, fmt.Sprintf("%s names a master that runs: %d", oldBin, pid),
-			fmt.Sprintf("finish its upgrade with kill -QUIT %d", pid)}
+			fmt.Sprintf("finish its upgrade with kill -WINCH %d, then kill -QUIT %d", pid, pid)}
 	}
 	return nil // stale: rename(2) overwrites it
 }

@@ -82,15 +82,42 @@ func TestBoxManyInstances(t *testing.T) {
 	m.eventuallyIn(5*time.Minute, "all others are upgraded", func() bool { return running(version) == instances-1 })
 	t.Logf("%d instances are upgraded after %v", instances, time.Since(began).Round(time.Second))
 	load.lossless()
+	m.comesAndGoes(instances, firstPort+instances)
 	for _, s := range m.statuses() {
 		want := supervisor.Upgraded
 		if s.Unit == fmt.Sprintf("nginx@%d.service", broken) {
 			want = supervisor.Rejected
 		}
-		if s.Unit != "nginx.service" && (s.Last == nil || s.Last.Result != want) {
+		if s.Running.SHA256 != "" && (s.Last == nil || s.Last.Result != want) {
 			t.Errorf("%s: %+v", s.Name, s.Last)
 		}
 	}
+}
+
+// comesAndGoes starts an instance that nobody has heard of, and stops it: the
+// daemon takes it up, and lets go of it, without a restart.
+func (m *machine) comesAndGoes(number, port int) {
+	m.t.Helper()
+	name := fmt.Sprintf("nginx@%d", number)
+	m.write(fmt.Sprintf("/etc/nginx/many/%d.conf", number), fmt.Sprintf(manyConfig, number, port))
+	pid := func() int {
+		for _, s := range m.statuses() {
+			if s.Name == name {
+				return s.MainPID
+			}
+		}
+		return -1
+	}
+	if pid() != -1 {
+		m.t.Errorf("%s is there before it was started", name)
+	}
+	m.sh("systemctl start " + name)
+	m.eventually("it is taken up", func() bool { return pid() > 0 })
+	m.sh("systemctl stop " + name)
+	m.eventually("it is let go", func() bool { return pid() == 0 })
+	m.sh("systemctl start " + name)
+	m.eventually("it is taken up again", func() bool { return pid() > 0 })
+	m.sh("systemctl stop " + name)
 }
 
 func (m *machine) statuses() []supervisor.Status {
