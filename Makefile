@@ -14,7 +14,7 @@ STATICCHECK = $(GO) run -modfile=packaging/tools.mod honnef.co/go/tools/cmd/stat
 RUNS       = 20
 SEED       = 1
 
-.PHONY: help build install deb deb-lint rpm rpm-lint man demo bench-rollback test test-unit test-box test-matrix test-packages ladder soak lint clean deps
+.PHONY: help build install deb deb-lint rpm rpm-lint man demo bench-rollback test test-unit test-box test-admin test-matrix test-packages ladder soak lint clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
@@ -66,13 +66,16 @@ test: deps lint test-unit test-box test-packages ## everything that CI runs
 test-unit: ## unit tests and real nginx
 	$(GO) test -race -shuffle=on -parallel 4 ./...
 
-BOX_TEST = CGO_ENABLED=0 $(GO) test -count=1 -p 1 -parallel 4 -tags box -timeout 30m ./supervisor/systemd ./cmd/nginx-hotswap -run
+BOX_TEST = CGO_ENABLED=0 $(GO) test -count=1 -p 1 -parallel 3 -tags box -timeout 30m ./supervisor/systemd ./cmd/nginx-hotswap -run
 # What differs between releases of nginx and systemd.
 CYCLES   = '^TestBox(TwentyCycles.*|Journal|)$$'
 
 test-box: build ## tests in throwaway machines with a real systemd: this Debian and trixie
-	$(BOX_TEST) '^TestBox'
+	$(BOX_TEST) '^TestBox' -skip '^TestBoxAdmin'
 	NGINX_HOTSWAP_TEST_RELEASE=trixie $(BOX_TEST) $(CYCLES)
+
+test-admin: deps build ## each action of an administrator in each phase, with every kind of unit
+	$(BOX_TEST) '^TestBoxAdmin'
 
 test-matrix: deps build ## the same on each Debian from bullseye to forky
 	for release in bullseye bookworm trixie forky; do \

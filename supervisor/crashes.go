@@ -11,8 +11,8 @@ import (
 // lookAtWorkers takes hold of the successor's new workers and asks how those
 // that are gone ended. It returns a bad sign when one crashed.
 func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
-	if len(tree.With(nginx.RoleDraining)) > 0 {
-		c.noteReload()
+	if draining := tree.With(nginx.RoleDraining); len(draining) > 0 && c.replaced(tree, draining[0].ID) {
+		c.noteReload(tree)
 	}
 	if c.holdSuccessorWorkers(tree) {
 		c.rec.Successor.Workers = identities(tree.With(nginx.RoleWorker, nginx.RoleStarting))
@@ -31,8 +31,8 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 			exit = c.loggedExit(id.PID)
 		}
 		c.forget(id)
-		if exit.Known && exit.Signal == 0 && exit.Code == 0 {
-			c.noteReload()
+		if exit.Known && exit.Signal == 0 && exit.Code == 0 && c.replaced(tree, id) {
+			c.noteReload(tree)
 		}
 		if condemns(exit) {
 			c.crashes = append(c.crashes, time.Now())
@@ -42,8 +42,25 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 	return nil
 }
 
+// replaced reports whether a worker that goes has one of a later generation in its
+// place: a master that reloads starts those before it lets the others go; one
+// that was told to go itself starts none.
+func (c *cycle) replaced(tree nginx.Tree, id nginx.ID) bool {
+	return c.newest != 0 && id.Start <= c.newest && newestWorker(tree) > c.newest
+}
+
+// newestWorker is the start time of the youngest worker.
+func newestWorker(tree nginx.Tree) uint64 {
+	var newest uint64
+	for _, w := range tree.With(nginx.RoleWorker, nginx.RoleStarting) {
+		newest = max(newest, w.Start)
+	}
+	return newest
+}
+
 // noteReload is called when workers of the successor go as they do in a reload.
-func (c *cycle) noteReload() {
+func (c *cycle) noteReload(tree nginx.Tree) {
+	c.newest = newestWorker(tree)
 	c.unchecked = true
 	if !c.rec.Reloaded {
 		c.rec.Reloaded = true

@@ -61,6 +61,7 @@ type cycle struct {
 	calm                    time.Time // when old was seen frozen last
 	frozenAgain             time.Time // when it got WINCH after somebody else's HUP
 	reopened                time.Time // when old was told to open its logs anew
+	newest                  uint64    // start time of the youngest worker of the generation that is known
 	unchecked               bool      // the successor's listeners, since a reload
 	stable                  time.Time // since when old goes on as if nothing had been
 }

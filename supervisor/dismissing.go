@@ -152,7 +152,7 @@ func (c *cycle) knowWorkers() {
 	}
 	tree, err := nginx.ReadTree(c.successor.ID)
 	if err == nil && c.holdSuccessorWorkers(tree) && !c.rec.Condemned && !c.rec.since(Shifting).IsZero() {
-		c.noteReload() // it does not start others without a reason
+		c.noteReload(tree) // it does not start others without a reason
 	}
 }
 

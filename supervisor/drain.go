@@ -135,8 +135,8 @@ func (c *cycle) onlyOldListens() bool {
 		return false
 	}
 	held, err := c.successor.Listeners()
-	if err != nil {
-		return false
+	if err != nil || len(held) == 0 {
+		return false // one that listens nowhere was told to go
 	}
 	c.unchecked = false
 	missing := nginx.Missing(c.rec.Old.Listeners, held)

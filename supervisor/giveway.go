@@ -23,8 +23,9 @@ func (c *cycle) giveWay(result Result) {
 		return
 	}
 	state, err := c.old.unit.State(c.ctx)
-	if err != nil || result == Lost && state.ActiveState == "active" {
-		return // the successor serves, or something of old's does
+	serves := c.successor != nil && c.successor.Alive() && c.dismissAt.IsZero()
+	if err != nil || result == Lost && state.ActiveState == "active" && serves {
+		return
 	}
 	if result == Overtaken {
 		c.sendAway(c.successor)
@@ -59,7 +60,12 @@ func (c *cycle) unlinkDeserted() {
 	limited, cancel := context.WithTimeout(c.ctx, leaveLimit)
 	defer cancel()
 	err := c.runner().await(limited, true, func(context.Context) (bool, error) {
-		return !c.old.Alive() && (c.successor == nil || !c.successor.Alive()), nil
+		if c.old.Alive() || c.successor != nil && c.successor.Alive() {
+			return false, nil
+		}
+		// Workers may serve without a master until systemd ends the unit.
+		left, err := nginx.Orphans(c.rec.Old.Listeners)
+		return len(left) == 0, err
 	})
 	if err != nil {
 		return
@@ -67,8 +73,8 @@ func (c *cycle) unlinkDeserted() {
 	unlinkSockets(c.old.root, c.rec, c.s.log)
 }
 
-// unlinkDeserted does the same for the masters of a record that went while nobody was there. It
-// looks in our own view: theirs went with them.
+// unlinkDeserted does the same for the masters of a record that went while nobody
+// was there. It looks in our own view: theirs went with them.
 func unlinkDeserted(rec *Record, log *slog.Logger) {
 	if left, err := nginx.Orphans(rec.Old.Listeners); err != nil || len(left) > 0 {
 		return // workers without a master listen

@@ -91,5 +91,8 @@ func (c *cycle) badSign() error {
 	if err != nil {
 		return fmt.Errorf("successor %d is gone: %w", c.successor.PID, err)
 	}
+	if c.newest == 0 { // resumed: what is there is one generation
+		c.newest = newestWorker(tree)
+	}
 	return c.lookAtWorkers(tree)
 }

@@ -87,6 +87,7 @@ func (c *cycle) successorServes(context.Context) (bool, error) {
 		return false, err
 	}
 	c.rec.Successor.Workers = identities(tree.With(nginx.RoleWorker))
+	c.newest = newestWorker(tree)
 	c.started(len(c.rec.Successor.Workers))
 	return true, nil
 }

@@ -43,7 +43,7 @@ stop              n    n         o        o        o       o        o        o  
 HUP to old        .    -i        u        r        r       r        r        u        r        r          r
 HUP to successor  -h   -h        u        u        u       u        u        u        r        r          -h
 -s reload         .    -i        u        u        u       u        u        u        r        r          -d
--s quit           n    n         u        r        r       r        r        e        r        r          -b
+-s quit           n    -i        u        r        r       r        r        e        r        r          -b
 -s stop           n    -i        u        r        r       r        r        e        r        r          -b
 -s reopen         .    -i        u        u        u       u        u        u        r        r          r
 rotate            .    -i        u        u        u       u        u        u        r        r          r

@@ -17,14 +17,14 @@ func TestBoxReloadWhileDismissing(t *testing.T) {
 	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=1min\n")
 	before := m.status()
 	// They keep the successor from going at once.
-	load := m.startLoad("kind=new,url=http://127.0.0.1:8080/", "kind=stream,url=http://127.0.0.1:8080/stream,clients=8,hold=3s")
+	load := m.startLoad("kind=new,url=http://127.0.0.1:8080/", "kind=stream,url=http://127.0.0.1:8080/stream,clients=8,hold=5s")
 	m.install(nextVersion(before.Running.Version, 0))
 	m.eventually("the successor has streams of its own", func() bool {
 		connections := 0
 		for _, w := range successorIn(m.status()).Workers {
 			connections += w.Connections
 		}
-		return connections >= 8
+		return connections >= 16 // with those to the server behind
 	})
 	m.sh("nginx-hotswap rollback nginx >/dev/null 2>&1 &")
 	m.eventually("the successor is told to go", func() bool { return m.status().Phase == supervisor.Dismissing })
