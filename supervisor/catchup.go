@@ -15,7 +15,7 @@ import (
 func (c *cycle) catchUp(ctx context.Context) {
 	// Logs may have been rotated; to open those again that were not does no harm.
 	_ = c.old.Signal(unix.SIGUSR1)
-	if c.s.followsNobody(ctx, c.old.unit) != 0 {
+	if c.s.followsNobody(ctx, c.old.unit) {
 		if err := c.s.followAgain(ctx, c.old); err != nil {
 			c.s.log.Warn(fmt.Sprintf("%s: %v", c.rec.Instance, err))
 		}
@@ -51,26 +51,23 @@ func (c *cycle) testOld(ctx context.Context) error {
 	return c.s.testConfigWith(ctx, c.old, c.s.vault().Binary(kept))
 }
 
-// followsNobody returns the master that a unit's pid file names if systemd
-// takes a process for the main one that is no more, and 0 otherwise. That is
-// so when the pid file was read, by a reload, in the last milliseconds before
+// followsNobody reports whether systemd takes a process for the main one of a unit
+// that is no more, while the pid file names a master of the unit. That is so when the pid file was read, by a reload, in the last milliseconds before
 // its process ended: systemd hears nothing of the end of somebody else's child.
-func (s *Supervisor) followsNobody(ctx context.Context, unit Unit) int {
+func (s *Supervisor) followsNobody(ctx context.Context, unit Unit) bool {
 	if unit == nil {
-		return 0
+		return false
 	}
 	state, err := unit.State(ctx)
 	if err != nil || state.ActiveState != "active" || state.JobID != 0 || state.PIDFile == "" || runs(state.MainPID) {
-		return 0
+		return false
 	}
 	pid, err := s.pidFromFile(state.PIDFile)
 	if err != nil || !nginx.IsMaster(pid) {
-		return 0
+		return false
 	}
-	if name, err := s.systemd.UnitOf(ctx, pid); err != nil || name != unit.Name() {
-		return 0
-	}
-	return pid
+	name, err := s.systemd.UnitOf(ctx, pid)
+	return err == nil && name == unit.Name()
 }
 
 func runs(pid int) bool {

@@ -81,7 +81,7 @@ func (c *cycle) successorDismissed(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	c.knowWorkers()
-	if c.successor == nil && c.usr2Pending() {
+	if c.successor == nil && !c.usr2At.IsZero() && !c.usr2Done() {
 		return false, c.escalate()
 	}
 	if c.successor != nil && c.successor.Alive() || c.orphans() > 0 || c.unknownOrphans() {
@@ -179,21 +179,6 @@ func (c *cycle) orphans() int {
 		}
 	}
 	return n
-}
-
-// usr2Pending reports whether USR2 may still have its effect: it was sent, and old
-// has not dealt with it or has a child that may become a successor.
-func (c *cycle) usr2Pending() bool {
-	if c.usr2At.IsZero() {
-		return false
-	}
-	signals, err := nginx.ReadSignals(c.old.PID)
-	if err != nil {
-		return false // it is gone
-	}
-	// The order matters, see cameUp.
-	tree, err := nginx.ReadTree(c.old.ID)
-	return err == nil && (!signals.Waiting() || len(tree.Successors()) > 0 || len(tree.With(nginx.RoleStarting)) > 0)
 }
 
 // unknownOrphans takes hold, once, of workers of the successor that nobody has

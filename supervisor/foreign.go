@@ -19,6 +19,11 @@ var errForeign = &badSign{text: "somebody has started a build that is in quarant
 // it does. A person's upgrade is watched and told, never fought. It reports
 // whether there is such a successor.
 func (s *Supervisor) foreignUpgrade(ctx context.Context) bool {
+	if s.foreign != nil && s.foreign.Old.ID() == s.current.ID && s.current.parentOf(s.foreign.Successor.PID) {
+		s.followForeign(ctx)
+		s.retryIn(pauseUnit) // its end is no event
+		return true
+	}
 	rec := s.foreignRecord(ctx)
 	if rec == nil {
 		s.foreignEnded(ctx)
@@ -30,9 +35,6 @@ func (s *Supervisor) foreignUpgrade(ctx context.Context) bool {
 	}
 	condemned := s.attachment.condemnation(rec.Successor.Key()) != nil
 	switch {
-	case s.foreign != nil && s.foreign.Successor.ID() == rec.Successor.ID():
-		s.followForeign(ctx)
-		s.retryIn(pauseUnit) // its end is no event
 	case s.attachment.Held, lock == "" && !condemned:
 		s.watchForeign(rec)
 	default:
@@ -96,7 +98,7 @@ func (s *Supervisor) watchForeign(rec *Record) {
 		rec.Successor.Version, rec.Successor.PID, rec.Old.PID, rec.Old.Version, rec.Old.PID, rec.Old.PID, rec.Successor.PID)
 	s.publish(func(v *view) {
 		v.successor, v.pending = &id, text
-		v.disk = Build{SHA256: rec.Successor.SHA256, Version: nginx.Version{Number: rec.Successor.Version}}
+		v.disk = rec.Successor.build()
 	})
 	s.audit().Cycle(EventForeign, rec, 0, "%s", text)
 	s.retryIn(pauseUnit)

@@ -60,6 +60,11 @@ type Generation struct {
 // ID is the master's identity.
 func (g Generation) ID() nginx.ID { return nginx.ID{PID: g.PID, Start: g.Start} }
 
+// build is the generation's build, as far as the record says.
+func (g Generation) build() Build {
+	return Build{SHA256: g.SHA256, Libraries: g.Libraries, Version: nginx.Version{Number: g.Version}}
+}
+
 // Key identifies the generation's build, see Build.Key.
 func (g Generation) Key() string { return buildKey(g.SHA256, g.Libraries) }
 

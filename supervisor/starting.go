@@ -149,14 +149,7 @@ func (c *cycle) cameUp() error {
 	if c.usr2At.IsZero() {
 		return nil
 	}
-	signals, err := nginx.ReadSignals(c.old.PID)
-	if err != nil || !signals.Waiting() {
-		return nil
-	}
-	// The order matters: what old forked before it waited is there now, but
-	// between fork and execve it looks like a worker that starts.
-	tree, err := nginx.ReadTree(c.old.ID)
-	if err != nil || len(tree.Successors()) > 0 || len(tree.With(nginx.RoleStarting)) > 0 {
+	if !c.usr2Done() {
 		return nil
 	}
 	exit := c.loggedExit(0)
@@ -165,6 +158,19 @@ func (c *cycle) cameUp() error {
 		text = fmt.Sprintf("the successor %v at its start", exit)
 	}
 	return &badSign{c.explained(text), condemns(exit) && exit.Signal != 0}
+}
+
+// usr2Done reports whether USR2 has had its effect and there is no successor: old
+// waits for signals again and has no child that is one or may become one.
+func (c *cycle) usr2Done() bool {
+	signals, err := nginx.ReadSignals(c.old.PID)
+	if err != nil || !signals.Waiting() {
+		return false
+	}
+	// The order matters: what old forked before it waited is there now, but
+	// between fork and execve it looks like a worker that starts.
+	tree, err := nginx.ReadTree(c.old.ID)
+	return err == nil && len(tree.Successors()) == 0 && len(tree.With(nginx.RoleStarting)) == 0
 }
 
 // reapLimit is how long a master may take to reap its successor. Until then the

@@ -159,8 +159,8 @@ func (s *Supervisor) peekCycle() {
 	old, successor := rec.Old.ID(), rec.Successor.ID()
 	s.publish(func(v *view) {
 		v.phase, v.main, v.successor = rec.Phase, &old, &successor
-		v.running = Build{SHA256: rec.Old.SHA256, Version: nginx.Version{Number: rec.Old.Version}}
-		v.disk = Build{SHA256: rec.Successor.SHA256, Version: nginx.Version{Number: rec.Successor.Version}}
+		v.running = rec.Old.build()
+		v.disk = rec.Successor.build()
 		v.pending = "the cycle was interrupted; the daemon goes on with it, or `nginx-hotswap upgrade` does"
 	})
 }

@@ -77,7 +77,7 @@ func (s *Supervisor) waitsForPerson(ctx context.Context) (string, bool) {
 	s.publish(func(v *view) {
 		id := rec.Successor.ID()
 		v.pending, v.note, v.successor = text, "", &id
-		v.disk = Build{SHA256: rec.Successor.SHA256, Version: nginx.Version{Number: rec.Successor.Version}}
+		v.disk = rec.Successor.build()
 	})
 	if s.stuckIn != rec.ID {
 		s.stuckIn = rec.ID
