@@ -23,7 +23,7 @@ type Options struct {
 	// digits and inner hyphens. Made up by default.
 	Name string
 	// Log gets what the machine prints on its console. Not for a detached machine,
-	// whose console is the file /run/nginx-hotswap-box/NAME/console.
+	// whose console is the file /run/nginx-hotswap-box-NAME.console.
 	Log io.Writer
 	// Detach makes the machine outlive this process, until [Box.Down].
 	Detach bool

@@ -4,15 +4,16 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
 // consoleTail is how many bytes of the console an error quotes.
 const consoleTail = 4 << 10
 
-// stateDir has one directory per detached machine, with the console in it.
-const stateDir = "/run/nginx-hotswap-box"
+// consolePrefix and the name of a detached machine are the path of its console.
+// There is no directory of them all: whoever removed it with the last of them
+// would take it from the next one that comes.
+const consolePrefix = "/run/nginx-hotswap-box-"
 
 // console passes on what a machine prints and keeps the end of it. It is written
 // by one goroutine, and read only after that has ended.
@@ -33,23 +34,16 @@ func (c *console) Write(p []byte) (int, error) {
 }
 
 // createConsole makes the console file of the detached machine name.
-func createConsole(name string) (*os.File, error) {
-	path := consolePath(name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	return os.Create(path)
-}
+func createConsole(name string) (*os.File, error) { return os.Create(consolePath(name)) }
 
-func consolePath(name string) string { return filepath.Join(stateDir, name, "console") }
+func consolePath(name string) string { return consolePrefix + name + ".console" }
 
-// removeConsole removes the console file of the machine name, if it has one, and
-// the directory of all of them with the last one.
+// removeConsole removes the console file of the machine name, if it has one.
 func removeConsole(name string) error {
-	err := os.RemoveAll(filepath.Dir(consolePath(name)))
-	// Not empty: others are up.
-	_ = os.Remove(stateDir)
-	return err
+	if err := os.Remove(consolePath(name)); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // consoleText returns the last that the machine has printed, for an error or a

@@ -8,7 +8,7 @@
 //	box root trixie                  # print the directory of the root
 //
 // A machine that `box up` has booted runs until `box down`; its console is the file
-// /run/nginx-hotswap-box/NAME/console. The exit status of `box exec` is that of the
+// /run/nginx-hotswap-box-NAME.console. The exit status of `box exec` is that of the
 // command in the machine; otherwise 1 is a failure.
 package main
 
