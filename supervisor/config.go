@@ -19,6 +19,8 @@ type Config struct {
 	PackageResultFails    bool          // PackageResult=fail: a bad build fails the package run
 	Concurrency           int           // cycles at the same time, over all instances
 	KeepHistory           int           // finished records
+	OnResultUnit          string        // is started when a cycle has ended
+	TextfileDirectory     string        // [Metrics]: where node_exporter reads
 
 	Upgrade   UpgradeConfig
 	Instances []InstanceConfig // those of instance.d
@@ -118,7 +120,11 @@ func (c *Config) section(name string) section {
 			"PackageResult":         setWord(&c.PackageResultFails, "warn", "fail"),
 			"Concurrency":           setCount(&c.Concurrency, 1),
 			"KeepHistory":           setCount(&c.KeepHistory, 1),
+			"OnResultUnit":          setUnit(&c.OnResultUnit),
 		}
+	}
+	if name == "Metrics" {
+		return section{"TextfileDirectory": setPath(&c.TextfileDirectory)}
 	}
 	return c.Upgrade.section(name)
 }

@@ -47,13 +47,14 @@ func TestLoadConfig(t *testing.T) {
 		"comments":   {files{"hotswap.conf": "# [Supervisor]\n; Automatic=no\n[Supervisor]\n# Automatic=no\n;Automatic=no\n"}, func(*supervisor.Config) {}},
 		"every key": {files{"hotswap.conf": "[Supervisor]\nUnits=a.service\nAutomatic=no\nSettleSec=1s\nPackageLockTimeoutSec=1min\n" +
 			"WatchLibraries=no\nHookTimeoutSec=2min\nHoldPackageRestart=no\nPackageResult=fail\n" +
-			"Concurrency=2\nKeepHistory=3\n[Upgrade]\nTestTimeoutSec=4s\nStartTimeoutSec=5s\nSoakSec=6s\nKeepOldSec=7s\n" +
+			"Concurrency=2\nKeepHistory=3\nOnResultUnit=mail@.service\n[Metrics]\nTextfileDirectory=/tmp/m\n[Upgrade]\nTestTimeoutSec=4s\nStartTimeoutSec=5s\nSoakSec=6s\nKeepOldSec=7s\n" +
 			"DrainTimeoutSec=8s\nDismissTimeoutSec=9s\nRetainSec=12s\nKeepBuilds=10\nConfirm=manual\nConfirmTimeoutSec=11s\n" +
 			"OnBadBinary=leave\n[Probe]\nDifferential=no\n"},
 			func(c *supervisor.Config) {
 				c.Units, c.Automatic, c.SettleSec, c.PackageLockTimeoutSec = []string{"a.service"}, false, time.Second, time.Minute
 				c.WatchLibraries, c.HookTimeoutSec, c.HoldPackageRestart, c.PackageResultFails = false, 2*time.Minute, false, true
 				c.Concurrency, c.KeepHistory = 2, 3
+				c.OnResultUnit, c.TextfileDirectory = "mail@.service", "/tmp/m"
 				c.Upgrade = supervisor.UpgradeConfig{TestTimeoutSec: 4 * time.Second, StartTimeoutSec: 5 * time.Second,
 					SoakSec: 6 * time.Second, KeepOldSec: 7 * time.Second, DrainTimeoutSec: 8 * time.Second,
 					DismissTimeoutSec: 9 * time.Second, RetainSec: 12 * time.Second, KeepBuilds: 10, ConfirmManual: true, ConfirmTimeoutSec: 11 * time.Second,

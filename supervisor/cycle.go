@@ -161,6 +161,7 @@ func (c *cycle) hold(id nginx.ID) (*nginx.Process, error) {
 // enter begins a phase: the record is on disk before anything is done.
 func (c *cycle) enter(phase Phase) error {
 	c.rec.enter(phase, time.Now())
+	c.show(func(*CycleStatus) {})
 	c.s.publish(func(v *view) { v.phase = phase })
 	c.tellUnit(phase)
 	if err := c.s.store.SaveRunning(c.rec); err != nil {

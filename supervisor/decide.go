@@ -196,7 +196,7 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 
 // concluded draws the consequences of a cycle for what comes next.
 func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
-	s.publish(func(v *view) { v.phase, v.successor, v.note = Idle, nil, "" })
+	s.publish(func(v *view) { v.phase, v.successor, v.note, v.cycle = Idle, nil, "", nil })
 	s.Poke() // something may have come meanwhile
 	switch result {
 	case Upgraded, Adopted:

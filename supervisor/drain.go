@@ -43,6 +43,9 @@ func (c *cycle) drain(context.Context) error {
 		c.s.publish(func(v *view) { v.note = "the old master waits" + c.untilConfirmed() })
 	}
 	c.drainUntil = c.alarm(began, c.cfg.DrainTimeoutSec)
+	c.show(func(s *CycleStatus) {
+		s.KeepUntil, s.ConfirmUntil, s.DrainUntil = moment(c.keepUntil), moment(c.confirmUntil), moment(c.drainUntil)
+	})
 	return nil
 }
 

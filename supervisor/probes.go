@@ -39,6 +39,7 @@ type round struct {
 	unasked   string // why the question could not be put, or ""
 	threshold int
 	at        time.Time
+	took      time.Duration
 }
 
 // prober asks the successor while it soaks. Asking takes time, so it has
@@ -167,6 +168,7 @@ func (c *cycle) compareAnswers(d *probe.Differential) {
 
 // tellRound hands over a result and waits for the time of the next question.
 func (c *cycle) tellRound(r round, interval time.Duration) bool {
+	r.took = time.Since(r.at)
 	select {
 	case c.prober.rounds <- r:
 		c.poke()
@@ -201,6 +203,7 @@ func (c *cycle) probed() error {
 func (c *cycle) note(r round) error {
 	c.prober.asked[r.target]++
 	c.prober.total++
+	c.showRound(r)
 	if r.target == differentialName && c.rec.Reloaded {
 		return nil // another configuration may answer otherwise
 	}

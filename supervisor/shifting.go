@@ -40,6 +40,7 @@ func (c *cycle) oldAcceptsNoMore(ctx context.Context) (bool, error) {
 	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) > 0 {
 		return false, c.thawed(ctx, tree)
 	}
+	c.showDrain(tree)
 	if !c.winchAt.IsZero() {
 		draining, connections := c.connections(tree)
 		c.s.audit().Cycle(EventShifted, c.rec, time.Since(c.winchAt), "WINCH sent to old master %d, %s", c.old.PID, drainText(draining, connections))

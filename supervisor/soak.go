@@ -12,6 +12,7 @@ import (
 func (c *cycle) soak(context.Context) error {
 	c.soakFrom = time.Now()
 	time.AfterFunc(c.cfg.SoakSec, c.poke)
+	c.show(func(s *CycleStatus) { s.SoakUntil = moment(c.soakFrom.Add(c.cfg.SoakSec)) })
 	c.openLogs(c.successor)
 	c.startProbes()
 	return nil

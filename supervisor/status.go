@@ -26,12 +26,14 @@ type view struct {
 	held            bool
 	alert           string // why a person is needed
 	note            string // what is to be known although disk and memory agree
+	cycle           *CycleStatus
 }
 
 func (s *Supervisor) publish(change func(*view)) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	change(&s.view)
+	s.mu.Unlock()
+	s.onChange()
 }
 
 func (s *Supervisor) snapshot() view {
@@ -54,6 +56,7 @@ type Status struct {
 	Reason  string         `json:"reason,omitempty"` // why it is pending, or not running
 	Alert   string         `json:"alert,omitempty"`  // why it needs a person
 	Masters []MasterStatus `json:"masters"`
+	Cycle   *CycleStatus   `json:"cycle"` // null while none runs
 	Last    *LastStatus    `json:"last"`
 }
 
@@ -98,7 +101,7 @@ type LastStatus struct {
 func (s *Supervisor) Status() Status {
 	v := s.snapshot()
 	st := Status{Name: s.instance.Name, Unit: s.unit(), Phase: v.phase, Masters: []MasterStatus{},
-		Pending: v.pending != "", Held: v.held, Alert: v.alert, Reason: cmp.Or(v.pending, v.note),
+		Pending: v.pending != "", Held: v.held, Alert: v.alert, Reason: cmp.Or(v.pending, v.note), Cycle: v.cycle,
 		Disk: BuildStatus{v.disk.Number, v.disk.SHA256}}
 	if r := s.store.Last(s.instance.Name); r != nil {
 		st.Last = &LastStatus{r.ID, r.Result, r.Reason, r.Finished}

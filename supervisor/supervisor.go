@@ -31,6 +31,7 @@ type Supervisor struct {
 	settings chan Config
 	onAttach func()
 	onAlert  func(instance, text string)
+	onChange func()
 	waiting  []request // for the cycle that runs
 	later    []request // for after it
 	oneShot  Wait      // set by Once: no daemon stays behind
@@ -69,6 +70,9 @@ type Options struct {
 	// OnAlert is told once why the instance needs a person, and with "" that it
 	// does not, or not any more. It must not block.
 	OnAlert func(instance, text string)
+	// OnChange is called when Status may have changed otherwise than by the
+	// workers' connections. It must not block.
+	OnChange func()
 	// PackageLocks defaults to PackageLocks.
 	PackageLocks []PackageLock
 
@@ -82,7 +86,7 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 		keepHistory: o.Config.KeepHistory, systemd: o.Systemd, store: o.Store, builds: o.Builds, line: o.Line,
 		log: o.Log, locks: o.PackageLocks, unitName: instance.Unit,
 		pokes: make(chan struct{}, 1), requests: make(chan request), settings: make(chan Config, 1),
-		onAttach: o.OnAttach, onAlert: o.OnAlert, limits: o.limits,
+		onAttach: o.OnAttach, onAlert: o.OnAlert, onChange: o.OnChange, limits: o.limits,
 	}
 	if s.builds == nil {
 		s.builds = new(Builds)
@@ -101,6 +105,9 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 	}
 	if s.onAlert == nil {
 		s.onAlert = func(string, string) {}
+	}
+	if s.onChange == nil {
+		s.onChange = func() {}
 	}
 	s.view.phase = Idle
 	return s

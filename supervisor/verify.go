@@ -33,6 +33,7 @@ func (c *cycle) verify(ctx context.Context) error {
 func (c *cycle) announce() {
 	c.rec.Successor.Version = c.candidate.build.Number
 	c.s.publish(func(v *view) { v.disk = c.candidate.build })
+	c.show(func(*CycleStatus) {})
 	drift := ""
 	if c.rec.Drift != "" {
 		drift = "; " + driftText(c.rec.Drift)
