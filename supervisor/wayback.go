@@ -161,6 +161,7 @@ func (c *cycle) putBack(ctx context.Context) error {
 	c.s.remember(func(a *Attachment) {
 		a.Restored = &Restored{SHA256: kept.SHA256, Condemned: c.rec.Successor.Key(), Version: c.rec.Successor.Version, Reason: c.rec.Reason}
 	})
+	c.s.publish(func(v *view) { v.disk = v.running })
 	c.s.audit().Cycle(EventRestored, c.rec, 0, "the kept binary %s is put back as %s in the place of the condemned %s",
 		kept.Version, c.old.binary, c.rec.Successor.Version)
 	return c.s.testConfig(ctx, c.old)

@@ -10,7 +10,7 @@ import (
 )
 
 // sandboxes are units whose nginx sees other files than we do, or may write to
-// fewer.
+// fewer, or finds them by another way.
 var sandboxes = []struct {
 	name, prepare, unit string
 	binary              string // where a new one lands, in our view
@@ -26,6 +26,13 @@ var sandboxes = []struct {
 		unit: "RootDirectory=/srv/jail\nMountAPIVFS=yes\nBindReadOnlyPaths=/usr/lib /usr/local /usr/share\n" +
 			"BindReadOnlyPaths=-/usr/lib64\nBindPaths=/run\nExecStartPre=\nExecStop=\nKillSignal=SIGQUIT\n",
 		binary: "/srv/jail/usr/sbin/nginx",
+	},
+	// As Fedora from 42 on: the unit goes on to name /usr/sbin/nginx.
+	{
+		name: "merged /usr/sbin",
+		prepare: `cd /usr/sbin; for f in *; do [ -e ../bin/$f ] || mv $f ../bin/; done; mv /usr/sbin /usr/sbin.old; ln -s bin /usr/sbin
+			cp -a /srv/jail/etc/nginx/conf.d/site.conf /etc/nginx/conf.d/`,
+		binary: "/usr/bin/nginx",
 	},
 }
 
