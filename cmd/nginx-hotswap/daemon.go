@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -65,12 +63,12 @@ type daemonProcess struct {
 	held     <-chan time.Time // a unit whose restart is held off is set free
 
 	mu        sync.Mutex
-	instances map[string]*supervisor.Supervisor
+	instances map[string]supervised
 }
 
 func newDaemonProcess(p *places, log *slog.Logger) *daemonProcess {
 	return &daemonProcess{places: p, log: log, notifier: systemd.NewNotifier(), builds: new(supervisor.Builds), alerts: newAlerts(),
-		changed: make(chan struct{}, 1), reloads: make(chan chan error), instances: make(map[string]*supervisor.Supervisor)}
+		changed: make(chan struct{}, 1), reloads: make(chan chan error), instances: make(map[string]supervised)}
 }
 
 // run is the daemon from its start to its end.
@@ -169,6 +167,7 @@ func (d *daemonProcess) begin() error {
 	if err != nil {
 		return err
 	}
+	d.leave(found)
 	for _, i := range found {
 		d.start(i)
 	}
@@ -181,52 +180,6 @@ func (d *daemonProcess) begin() error {
 func (d *daemonProcess) end() {
 	d.unwatch()
 	d.unlisten()
-}
-
-// start gives an instance a supervisor.
-func (d *daemonProcess) start(i supervisor.InstanceConfig) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.instances[i.Name] != nil {
-		return
-	}
-	s := supervisor.New(i, supervisor.Options{Config: d.config, Store: d.store, Systemd: keeper(), Log: d.log,
-		Builds: d.builds, Line: d.line, OnAttach: d.attached, OnAlert: d.alerts.set})
-	d.instances[i.Name] = s
-	d.attached() // not yet, but its pid file is to be watched for until then
-	d.group.Go(func() error { return d.supervise(s) })
-}
-
-// supervise runs a supervisor as soon as nobody else works on its instance.
-func (d *daemonProcess) supervise(s *supervisor.Supervisor) error {
-	lock, err := d.store.Lock(s.Name())
-	for told := false; errors.Is(err, supervisor.ErrLocked); lock, err = d.store.Lock(s.Name()) {
-		if !told {
-			d.log.Info(s.Name() + ": waiting for a command that works on this instance")
-			told = true
-		}
-		select {
-		case <-d.ctx.Done():
-			return nil
-		case <-time.After(time.Second):
-		}
-	}
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	return s.Run(d.ctx)
-}
-
-// list returns the supervisors, by name.
-func (d *daemonProcess) list() []*supervisor.Supervisor {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var all []*supervisor.Supervisor
-	for _, name := range slices.Sorted(maps.Keys(d.instances)) {
-		all = append(all, d.instances[name])
-	}
-	return all
 }
 
 // summary is the status line of the daemon's own unit.
