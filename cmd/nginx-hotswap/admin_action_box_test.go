@@ -43,7 +43,8 @@ var adminActions = []adminAction{
 	{name: "rotate", script: "invoke-rc.d nginx rotate", lossless: true, rotates: true},
 	{name: "daemon-reload", script: "systemctl daemon-reload", lossless: true},
 	{name: "daemon-reexec", script: "systemctl daemon-reexec", lossless: true},
-	{name: "crash", script: "kill -KILL $old", dropIn: unlinkSocket},
+	// A process that was killed lives on until it is given a CPU.
+	{name: "crash", script: `kill -KILL $old; while s=$(awk '{ print $3 }' /proc/$old/stat 2>/dev/null) && [ "$s" != Z ]; do :; done`, dropIn: unlinkSocket},
 	{name: "restart of us", script: "systemctl restart nginx-hotswap", lossless: true},
 	{name: "systemctl kill", script: "systemctl kill nginx"},
 }
