@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 )
 
 // errOvertaken says that somebody stops or restarts the unit.
@@ -15,6 +17,7 @@ var errOvertaken = errors.New("somebody else took over")
 func (c *cycle) finish(result Result, reason string) Result {
 	now := time.Now()
 	c.rec.finish(result, reason, now)
+	c.samples.end()
 	if result.isUpgrade() && !c.old.Alive() {
 		c.settleUnit(c.ctx)
 	}
@@ -31,7 +34,14 @@ func (c *cycle) finish(result Result, reason string) Result {
 		c.s.log.Error("cannot write the history", "error", err)
 	}
 	c.tell(result, reason)
+	c.s.finished(c.rec)
 	return result
+}
+
+// finished passes on a record that is in the history now.
+func (s *Supervisor) finished(rec *Record) {
+	copied := *rec
+	s.onFinish(&copied)
 }
 
 func (c *cycle) tell(result Result, reason string) {
@@ -89,6 +99,11 @@ func (c *cycle) overtaken(ctx context.Context) error {
 	if err != nil {
 		return nil
 	}
+	return c.overtakenIn(state)
+}
+
+// overtakenIn is overtaken for a state that is known.
+func (c *cycle) overtakenIn(state systemd.State) error {
 	switch {
 	case state.JobType == "stop" || state.JobType == "restart":
 		return fmt.Errorf("%w: %s job on %s", errOvertaken, state.JobType, c.old.unit.Name())
@@ -107,11 +122,13 @@ func (c *cycle) refuse(r *Refusal) Result {
 	result := resultOf(r)
 	c.unlinkKept()
 	c.rec.finish(result, r.Error(), time.Now())
+	c.samples.end()
 	again := c.s.refusedBefore(c.rec.Successor.Key(), string(r.Reason))
 	if result == Rejected && !again {
 		if err := c.s.store.Close(c.rec, c.s.keepHistory); err != nil {
 			c.s.log.Error("cannot write the history", "error", err)
 		}
+		c.s.finished(c.rec)
 	} else if err := c.s.store.Drop(c.rec.Instance); err != nil {
 		c.s.log.Error("cannot remove the record", "error", err)
 	}

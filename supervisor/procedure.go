@@ -36,13 +36,18 @@ func (e *StepError) Unwrap() error { return e.Err }
 // errLate is the cause of a step that took too long.
 var errLate = errors.New("it took too long")
 
-// Where the kernel gives no event: first every millisecond, after 100 ms every
-// five.
-const (
-	pollFast   = time.Millisecond
-	pollSlow   = 5 * time.Millisecond
-	pollSlower = 100 * time.Millisecond
-)
+// pollPause is how long a condition is left alone for which the kernel gives no
+// event. Workers of an ordinary configuration are there, or have understood,
+// within a few milliseconds.
+func pollPause(waited time.Duration) time.Duration {
+	switch {
+	case waited < 20*time.Millisecond:
+		return 250 * time.Microsecond
+	case waited < 100*time.Millisecond:
+		return time.Millisecond
+	}
+	return 5 * time.Millisecond
+}
 
 // runner carries out tables. It knows nothing of nginx.
 type runner struct {
@@ -127,11 +132,7 @@ func (r runner) await(ctx context.Context, polls bool, met func(context.Context)
 		}
 		var poll <-chan time.Time
 		if polls {
-			pause := pollFast
-			if time.Since(began) >= pollSlower {
-				pause = pollSlow
-			}
-			poll = time.After(pause)
+			poll = time.After(pollPause(time.Since(began)))
 		}
 		if err := r.wait(ctx, poll); err != nil {
 			return err

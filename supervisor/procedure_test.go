@@ -103,17 +103,20 @@ func TestRunnerPolls(t *testing.T) {
 		began := time.Now()
 		row := step{phase: "a", limit: Infinity, polls: true, met: func(context.Context) (bool, error) {
 			looks = append(looks, time.Since(began))
-			return len(looks) == 112, nil
+			return len(looks) == 1+80+80+11, nil
 		}}
 		if err := s.runner().run(t.Context(), []step{row}, "a"); err != nil {
 			t.Fatal(err)
 		}
 		want := []time.Duration{0} // before acting
-		for i := range 101 {
-			want = append(want, time.Duration(i)*time.Millisecond)
+		for i := range 80 {
+			want = append(want, time.Duration(i)*250*time.Microsecond)
 		}
-		for i := range 10 {
-			want = append(want, 105*time.Millisecond+time.Duration(i)*5*time.Millisecond)
+		for i := range 80 {
+			want = append(want, 20*time.Millisecond+time.Duration(i)*time.Millisecond)
+		}
+		for i := range 11 {
+			want = append(want, 100*time.Millisecond+time.Duration(i)*5*time.Millisecond)
 		}
 		if diff := cmp.Diff(want, looks); diff != "" {
 			t.Error(diff)

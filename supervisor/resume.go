@@ -80,7 +80,7 @@ func begun(ctx context.Context, old *nginx.Process, rec *Record) (bool, error) {
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
-		case <-time.After(pollFast):
+		case <-time.After(pollPause(0)):
 		}
 	}
 }
@@ -230,5 +230,9 @@ func (s *Supervisor) withoutOld(ctx context.Context, rec *Record) error {
 func (s *Supervisor) closeRecord(rec *Record, result Result, reason string) error {
 	rec.finish(result, reason, time.Now())
 	s.audit().Cycle(EventFinished, rec, rec.Finished.Sub(rec.Started), "%s: %s to %s %s", result, rec.Old.Version, rec.Successor.Version, reason)
-	return s.store.Close(rec, s.keepHistory)
+	if err := s.store.Close(rec, s.keepHistory); err != nil {
+		return err // it is tried again
+	}
+	s.finished(rec)
+	return nil
 }

@@ -74,9 +74,9 @@ func (c *cycle) handOver(ctx context.Context, unit Unit) error {
 	return unit.WaitMainPID(ctx, c.successor.PID)
 }
 
-// quietUnit waits until no job of somebody else runs on the unit. A stop or
-// restart ends the cycle: it does what the administrator means, to both
-// masters.
+// quietUnit waits until no job of somebody else runs on the unit. One that is
+// stopped or restarted, or ends otherwise, ends the cycle: that is what the
+// administrator means, for both masters.
 func (c *cycle) quietUnit(ctx context.Context, unit Unit) (systemd.State, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, shiftLimit, fmt.Errorf("a job on %s does not end", unit.Name()))
 	defer cancel()
@@ -86,8 +86,8 @@ func (c *cycle) quietUnit(ctx context.Context, unit Unit) (systemd.State, error)
 		if state, err = unit.State(ctx); err != nil {
 			return false, err
 		}
-		if state.JobType == "stop" || state.JobType == "restart" {
-			return false, fmt.Errorf("%w: %s job on %s", errOvertaken, state.JobType, unit.Name())
+		if err := c.overtakenIn(state); err != nil {
+			return false, err
 		}
 		return state.JobID == 0 && state.ActiveState == "active", nil
 	})

@@ -126,11 +126,6 @@ func (m *master) swappable(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
-	if len(tree.With(nginx.RoleWorker)) == 0 || len(tree.With(nginx.RoleStarting)) > 0 {
-		// A signal that comes before the master waits for the first time is
-		// noted and then slept over.
-		return &Refusal{ReasonUnitBusy, fmt.Sprintf("%s is still starting its workers", m.name()), "it is looked at again"}
-	}
 	for _, other := range tree.Successors() {
 		if other.Role == nginx.RoleMaster {
 			return &Refusal{ReasonUnitBusy, fmt.Sprintf("somebody else upgrades %s: its successor %d runs already", m.name(), other.PID),
@@ -148,22 +143,43 @@ const settleLimit = 2 * time.Second
 // has the workers of two configurations.
 func (m *master) settled(ctx context.Context) error {
 	for began := time.Now(); ; {
-		signals, err := nginx.ReadSignals(m.PID)
+		busy, err := m.busy()
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrNotRunning, err)
 		}
-		if signals.Waiting() {
+		if busy == "" {
 			return nil
 		}
 		if time.Since(began) > settleLimit {
-			return &Refusal{ReasonUnitBusy, fmt.Sprintf("%s is busy, perhaps with a reload", m.name()), "it is looked at again"}
+			return &Refusal{ReasonUnitBusy, m.name() + " " + busy, "it is looked at again"}
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(pollSlow):
+		case <-time.After(pollPause(time.Since(began))):
 		}
 	}
+}
+
+// busy says what the master is doing, or returns "".
+func (m *master) busy() (string, error) {
+	signals, err := nginx.ReadSignals(m.PID)
+	if err != nil {
+		return "", err
+	}
+	if !signals.Waiting() {
+		return "is busy, perhaps with a reload", nil
+	}
+	tree, err := nginx.ReadTree(m.ID)
+	if err != nil {
+		return "", err
+	}
+	if len(tree.With(nginx.RoleWorker)) == 0 || len(tree.With(nginx.RoleStarting)) > 0 {
+		// A signal that comes before the master waits for the first time is
+		// noted and then slept over.
+		return "is still starting its workers", nil
+	}
+	return "", nil
 }
 
 // parentless refuses an old master that somebody else than init has adopted: up to
