@@ -35,6 +35,7 @@ type cycle struct {
 	prober  *prober     // nil until the successor soaks
 	logs    *nginx.ErrorLog
 	lines   []logLine // the last ones
+	samples *sampler  // nil before Starting
 	place   bool      // in the line of those that run two generations
 
 	usr2At, winchAt, quitAt time.Time
@@ -79,6 +80,7 @@ func (s *Supervisor) newCycle(ctx context.Context, m *master, rec *Record) *cycl
 // close releases what the cycle holds, except the old master.
 func (c *cycle) close() {
 	c.stop()
+	c.samples.end()
 	c.leaveLine()
 	if c.pulse != nil {
 		c.pulse.Stop()
@@ -163,6 +165,7 @@ func (c *cycle) enter(phase Phase) error {
 	c.rec.enter(phase, time.Now())
 	c.show(func(*CycleStatus) {})
 	c.s.publish(func(v *view) { v.phase = phase })
+	c.sample(phase)
 	c.tellUnit(phase)
 	if err := c.s.store.SaveRunning(c.rec); err != nil {
 		// Before USR2 that is a reason not to begin. Afterwards carrying on

@@ -165,7 +165,7 @@ func (s *Supervisor) learnPaths(ctx context.Context, m *master, state systemd.St
 	if m.build, err = s.builds.Of(ctx, exe, nginx.ExePath(m.PID)); err != nil {
 		return err
 	}
-	m.files = nginx.Locate(m.argv, m.build.Version, m.cwd)
+	m.files = nginx.Locate(m.argv, m.build.Version, m.cwd).Remembering()
 	m.pidFile = m.findPIDFile(m.givenPIDFile)
 	m.since, err = m.Started()
 	return err

@@ -37,6 +37,10 @@ type Request struct {
 	Force  bool // try a quarantined build once, in spite of hold
 	// IfRunning makes it a success that there is no master.
 	IfRunning bool
+	// FromReload says that the reload of the instance's unit waits for the
+	// answer: its job is not waited for, and a cycle that runs is not joined,
+	// because that may have loaded an earlier configuration.
+	FromReload bool
 	// To names the build that ActionRollback goes to: a version, a SHA-256
 	// or its beginning. Empty is the one before the last upgrade.
 	To string
@@ -46,6 +50,9 @@ type Request struct {
 func (r Request) Validate() error {
 	if r.Wait != WaitVerdict && r.Wait != WaitDone {
 		return fmt.Errorf("wait is %q, not %s or %s", r.Wait, WaitVerdict, WaitDone)
+	}
+	if r.FromReload && r.Wait != WaitVerdict {
+		return fmt.Errorf("a reload of the unit waits for the %s, not until all is %s", WaitVerdict, r.Wait)
 	}
 	if !slices.Contains(origins, r.Origin) {
 		return fmt.Errorf("origin %q is unknown", r.Origin)
@@ -128,7 +135,7 @@ func (s *Supervisor) joinUpgrade(c *cycle, r request) {
 	switch {
 	case err != nil:
 		r.reply <- outcomeOf(err)
-	case r.DryRun:
+	case r.DryRun || r.FromReload:
 		r.reply <- Outcome{Code: ExitDeferred, Result: Deferred, Cycle: c.rec.ID, Text: fmt.Sprintf("busy: a cycle runs (%s)", c.rec.Phase)}
 	case same && c.rec.Phase == Restoring && c.rec.Condemned:
 		// The verdict is known, and whoever asks may hold the lock that

@@ -73,6 +73,10 @@ func (s *Supervisor) serveUpgrade(ctx context.Context, r request) {
 		r.reply <- s.dryRun(ctx, c)
 		return
 	}
+	if m := s.current; r.FromReload {
+		m.beginOwnReload()
+		defer m.endOwnReload()
+	}
 	s.waiting = append(s.waiting, r)
 	s.publish(func(v *view) { v.pending = "" })
 	// The answers are given by the cycle; an interruption too.
@@ -129,6 +133,9 @@ func (s *Supervisor) mayServe(r request, c *candidate) (Outcome, bool) {
 	}
 	if q := s.attachment.condemnation(c.build.Key()); q != nil {
 		return Outcome{Code: ExitRolledBack, Result: Rejected, Cycle: q.Cycle, Text: quarantineText(q)}, true
+	}
+	if r.FromReload {
+		return s.mayServeReload(c)
 	}
 	return Outcome{}, false
 }

@@ -37,6 +37,7 @@ func (c *cycle) soaked(ctx context.Context) (bool, error) {
 	}
 	c.verdict = true
 	c.leaveLine()
+	c.old.endOwnReload()
 	if c.prober != nil {
 		c.prober.stop() // the answers are of no use any more
 	}

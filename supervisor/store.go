@@ -73,6 +73,7 @@ func (s Store) LoadRunning(instance string) (*Record, error) {
 // beyond keep.
 func (s Store) Close(r *Record, keep int) error {
 	err := writeJSON(filepath.Join(s.history(), r.ID+".json"), r)
+	s.keepSamples(r)
 	if err := errors.Join(err, s.Drop(r.Instance)); err != nil {
 		return err
 	}
@@ -81,6 +82,7 @@ func (s Store) Close(r *Record, keep int) error {
 
 // Drop forgets the record of a running cycle without a trace.
 func (s Store) Drop(instance string) error {
+	s.dropSamples(instance)
 	if err := os.Remove(s.running(instance)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -93,6 +95,10 @@ func (s Store) prune(keep int) error {
 		return err
 	}
 	for _, name := range names[:max(0, len(names)-keep)] {
+		samples := s.keptSamples(strings.TrimSuffix(name, ".json"))
+		if err := os.Remove(samples); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		if err := os.Remove(filepath.Join(s.history(), name)); err != nil {
 			return err
 		}
@@ -147,6 +153,29 @@ func (s Store) History(log *slog.Logger) ([]*Record, error) {
 	return records, nil
 }
 
+// ErrNoCycle says that there is no record of a cycle.
+var ErrNoCycle = errors.New("there is no such cycle")
+
+// Record returns the record of one finished cycle.
+func (s Store) Record(id string) (*Record, error) {
+	if !validID(id) {
+		return nil, fmt.Errorf("%w: %.40q is not an id, which looks like 20260301T120000.123-abcde", ErrNoCycle, id)
+	}
+	path := filepath.Join(s.history(), id+".json")
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNoCycle, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := ParseRecord(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	return r, nil
+}
+
 // Last returns the newest finished record of an instance, or nil.
 func (s Store) Last(instance string) *Record {
 	names, err := s.recordNames()
@@ -193,11 +222,15 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
+	return writeFile(path, append(data, '\n'))
+}
+
+func writeFile(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, append(data, '\n'), 0o600); err != nil {
+	if err := renameio.WriteFile(path, data, 0o600); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	// renameio syncs the file; the rename itself is safe once the directory is.

@@ -32,6 +32,7 @@ type Supervisor struct {
 	onAttach func()
 	onAlert  func(instance, text string)
 	onChange func()
+	onFinish func(*Record)
 	waiting  []request // for the cycle that runs
 	later    []request // for after it
 	oneShot  Wait      // set by Once: no daemon stays behind
@@ -73,6 +74,9 @@ type Options struct {
 	// OnChange is called when Status may have changed otherwise than by the
 	// workers' connections. It must not block.
 	OnChange func()
+	// OnFinish is called once for each cycle that goes into the history, with its
+	// record, which nobody may change. It must not block.
+	OnFinish func(*Record)
 	// PackageLocks defaults to PackageLocks.
 	PackageLocks []PackageLock
 
@@ -86,7 +90,7 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 		keepHistory: o.Config.KeepHistory, systemd: o.Systemd, store: o.Store, builds: o.Builds, line: o.Line,
 		log: o.Log, locks: o.PackageLocks, unitName: instance.Unit,
 		pokes: make(chan struct{}, 1), requests: make(chan request), settings: make(chan Config, 1),
-		onAttach: o.OnAttach, onAlert: o.OnAlert, onChange: o.OnChange, limits: o.limits,
+		onAttach: o.OnAttach, onAlert: o.OnAlert, onChange: o.OnChange, onFinish: o.OnFinish, limits: o.limits,
 	}
 	if s.builds == nil {
 		s.builds = new(Builds)
@@ -108,6 +112,9 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 	}
 	if s.onChange == nil {
 		s.onChange = func() {}
+	}
+	if s.onFinish == nil {
+		s.onFinish = func(*Record) {}
 	}
 	s.view.phase = Idle
 	return s
@@ -155,6 +162,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			s.again = nil
 			s.look(ctx)
 		case r := <-s.requests:
+			s.adoptWaiting()
 			s.serve(ctx, r)
 		case c := <-s.settings:
 			s.adopt(c)
@@ -174,6 +182,16 @@ func (s *Supervisor) Configure(c Config) {
 			return
 		case <-s.settings: // one that was not taken yet is outdated
 		}
+	}
+}
+
+// adoptWaiting is done before a request: whoever has given a new configuration
+// first means the request to be served by it.
+func (s *Supervisor) adoptWaiting() {
+	select {
+	case c := <-s.settings:
+		s.adopt(c)
+	default:
 	}
 }
 

@@ -90,6 +90,7 @@ func (c *cycle) restore(ctx context.Context) error {
 	}
 	// Whoever waits for the cycle may be a package script that holds the
 	// lock which is waited for here.
+	c.old.endOwnReload()
 	c.s.answer(WaitVerdict, c.outcome(RolledBack, c.rec.Reason))
 	c.s.answer(WaitDone, c.outcome(RolledBack, c.rec.Reason))
 	if c.cfg.LeaveBadBinary {

@@ -28,11 +28,11 @@ func newDaemon(p *places) *cobra.Command {
 		Short: "Watch the binaries and upgrade the masters that run them",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			level := slog.LevelInfo
+			level := new(slog.LevelVar)
 			if debug {
-				level = slog.LevelDebug
+				level.Set(slog.LevelDebug)
 			}
-			return newDaemonProcess(p, slog.New(systemd.NewHandler(level))).run(cmd.Context())
+			return newDaemonProcess(p, slog.New(systemd.NewHandler(level)), level).run(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&debug, "debug", false, "log more")
@@ -50,6 +50,11 @@ type daemonProcess struct {
 	builds   *supervisor.Builds
 	line     supervisor.Line
 	alerts   *alerts
+	status   *statusLine
+	metrics  *metrics
+	results  *resultUnits
+	server   *bus.Server
+	bus      *systemBus
 
 	changed  chan struct{}   // a supervisor has attached
 	reloads  chan chan error // requests to read the configuration
@@ -66,9 +71,14 @@ type daemonProcess struct {
 	instances map[string]supervised
 }
 
-func newDaemonProcess(p *places, log *slog.Logger) *daemonProcess {
-	return &daemonProcess{places: p, log: log, notifier: systemd.NewNotifier(), builds: new(supervisor.Builds), alerts: newAlerts(),
+func newDaemonProcess(p *places, log *slog.Logger, level *slog.LevelVar) *daemonProcess {
+	d := &daemonProcess{places: p, log: log, notifier: systemd.NewNotifier(), builds: new(supervisor.Builds), alerts: newAlerts(), status: newStatusLine(),
 		changed: make(chan struct{}, 1), reloads: make(chan chan error), instances: make(map[string]supervised)}
+	d.metrics = newMetrics(log, d.statusesOf, d.history)
+	d.results = newResultUnits(p.store.Runtime, log)
+	d.server = &bus.Server{Instances: d.list, Reload: d.requestReload, Log: log, Level: level}
+	d.bus = newSystemBus(d.server, log)
+	return d
 }
 
 // run is the daemon from its start to its end.
@@ -82,15 +92,17 @@ func (d *daemonProcess) run(ctx context.Context) error {
 		return err
 	}
 	d.line = supervisor.NewLine(d.config.Concurrency)
-	server := &bus.Server{Instances: d.list, Reload: d.requestReload, Log: d.log}
-	if err := server.Listen(d.store.Runtime); err != nil {
+	if err := d.server.Listen(d.store.Runtime); err != nil {
 		return err
 	}
 	d.group, d.ctx = errgroup.WithContext(ctx)
-	d.group.Go(func() error { return server.Serve(d.ctx) })
+	d.group.Go(func() error { return d.server.Serve(d.ctx) })
+	d.group.Go(func() error { return d.bus.run(d.ctx) })
 	d.group.Go(func() error {
 		return d.alerts.run(d.ctx, func(err error) { d.log.Warn("cannot show an alert", "error", err) })
 	})
+	d.group.Go(func() error { return d.metrics.run(d.ctx) })
+	d.group.Go(func() error { return d.results.run(d.ctx) })
 	d.group.Go(d.loop)
 	err = d.group.Wait()
 	d.log.Info("stopped; nginx goes on without us")
@@ -128,6 +140,7 @@ func (d *daemonProcess) loop() error {
 		defer ticker.Stop()
 		watchdog = ticker.C
 	}
+	d.bus.first(d.ctx)
 	d.say(d.notifier.Ready(d.summary()))
 	for {
 		select {
@@ -148,6 +161,8 @@ func (d *daemonProcess) loop() error {
 			d.unitChanged(unit)
 		case <-d.changed:
 			d.follow()
+		case <-d.status.changed:
+			d.tellStatus()
 		case <-d.held:
 			d.endHolds()
 		case answer := <-d.reloads:
@@ -161,6 +176,9 @@ func (d *daemonProcess) begin() error {
 	if err := d.listen(); err != nil {
 		return err
 	}
+	d.metrics.configure(d.config.TextfileDirectory)
+	d.results.configure(d.config.OnResultUnit)
+	d.bus.again()
 	d.watch()
 	d.endHolds() // one that was left behind
 	found, err := discover(d.ctx, d.config)
@@ -180,25 +198,6 @@ func (d *daemonProcess) begin() error {
 func (d *daemonProcess) end() {
 	d.unwatch()
 	d.unlisten()
-}
-
-// summary is the status line of the daemon's own unit.
-func (d *daemonProcess) summary() string {
-	all := d.list()
-	var running []string
-	for _, s := range all {
-		if st := s.Status(); st.Running.Version != "" {
-			running = append(running, st.Name+" "+st.Running.Version)
-		}
-	}
-	if len(running) == 0 {
-		return fmt.Sprintf("no nginx runs, %d known", len(all))
-	}
-	const most = 5
-	if len(running) > most {
-		return fmt.Sprintf("watching %s and %d more", strings.Join(running[:most], ", "), len(running)-most)
-	}
-	return "watching " + strings.Join(running, ", ")
 }
 
 func (d *daemonProcess) say(err error) {

@@ -26,9 +26,11 @@ func (d *daemonProcess) start(i supervisor.InstanceConfig) {
 		return
 	}
 	s := supervisor.New(i, supervisor.Options{Config: d.config, Store: d.store, Systemd: keeper(), Log: d.log,
-		Builds: d.builds, Line: d.line, OnAttach: d.attached, OnAlert: d.alerts.set})
+		Builds: d.builds, Line: d.line, OnAttach: d.attached, OnAlert: d.alerts.set,
+		OnChange: func() { d.instanceChanged(i.Name) }, OnFinish: d.cycleFinished})
 	ctx, leave := context.WithCancel(d.ctx)
 	d.instances[i.Name] = supervised{s, leave}
+	d.instanceChanged(i.Name)
 	d.attached() // not yet, but its pid file is to be watched for until then
 	d.group.Go(func() error { return d.supervise(ctx, s) })
 }
@@ -55,6 +57,7 @@ func (d *daemonProcess) leave(found []supervisor.InstanceConfig) {
 		s.leave()
 		delete(d.instances, name)
 		d.alerts.set(name, "")
+		d.instanceChanged(name)
 		d.log.Info(name + ": it is not in the configuration any more, and not looked after from now on")
 	}
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
-	"text/tabwriter"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +16,7 @@ import (
 )
 
 func newHistory(p *places) *cobra.Command {
-	asJSON := false
+	asJSON, html := false, ""
 	cmd := &cobra.Command{
 		Use:   "history [ID]",
 		Short: "Show past cycles, or one of them",
@@ -24,39 +24,49 @@ func newHistory(p *places) *cobra.Command {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("one id at most, not %d", len(args))}
 			}
+			if asJSON && html != "" {
+				return usageError{errors.New("--json and --html exclude each other")}
+			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			records, err := p.store.History(slog.New(systemd.NewHandler(slog.LevelWarn)))
-			if err != nil {
-				return err
-			}
-			if len(args) > 0 {
-				if records, err = only(records, args[0]); err != nil {
-					return err
-				}
-			}
+			records, err := p.records(args)
 			switch {
+			case err != nil:
+				return err
+			case html != "" && len(records) == 0:
+				return errors.New("nothing has happened yet, there is no cycle to report on")
+			case html != "":
+				newest := slices.MaxFunc(records, func(a, b *supervisor.Record) int { return a.Started.Compare(b.Started) })
+				return p.writeReport(cmd.Context(), cmd.OutOrStdout(), html, newest)
 			case asJSON:
 				return printJSON(cmd.OutOrStdout(), records)
 			case len(args) > 0:
-				return printCycle(cmd.OutOrStdout(), records[0])
+				return printCycle(cmd.OutOrStdout(), records[0], time.Local)
 			default:
-				return printHistory(cmd.OutOrStdout(), records)
+				return printHistory(cmd.OutOrStdout(), records, time.Local)
 			}
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the records as JSON")
+	cmd.Flags().StringVar(&html, "html", "", "write a page about one cycle, the last one without ID, to `FILE`")
+	cmd.Flags().Lookup("html").NoOptDefVal = toStdout
 	return cmd
 }
 
-func only(records []*supervisor.Record, id string) ([]*supervisor.Record, error) {
-	for _, r := range records {
-		if r.ID == id {
-			return []*supervisor.Record{r}, nil
-		}
+// records are all of them, or the one whose id is given.
+func (p *places) records(args []string) ([]*supervisor.Record, error) {
+	if len(args) == 0 {
+		return p.store.History(slog.New(systemd.NewHandler(slog.LevelWarn)))
 	}
-	return nil, fmt.Errorf("there is no cycle %.40q; `nginx-hotswap history` lists them", id)
+	rec, err := p.store.Record(args[0])
+	if errors.Is(err, supervisor.ErrNoCycle) {
+		return nil, fmt.Errorf("%w; `nginx-hotswap history` lists them", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []*supervisor.Record{rec}, nil
 }
 
 func printJSON(w io.Writer, records []*supervisor.Record) error {
@@ -66,53 +76,4 @@ func printJSON(w io.Writer, records []*supervisor.Record) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(records)
-}
-
-func printHistory(w io.Writer, records []*supervisor.Record) error {
-	if len(records) == 0 {
-		fmt.Fprintln(w, "Nothing has happened yet.")
-		return nil
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tSTARTED\tINSTANCE\tFROM\tTO\tBY\tRESULT\tTOOK\tREASON")
-	for _, r := range records {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Started.Local().Format("2006-01-02 15:04:05"), r.Instance,
-			r.Old.Version, orDash(r.Successor.Version), r.Origin, r.Result, tookText(r), shorten(r.Reason, 60))
-	}
-	return table.Flush()
-}
-
-func printCycle(w io.Writer, r *supervisor.Record) error {
-	fmt.Fprintf(w, "Cycle %s of %s, by %s: %s\n", r.ID, r.Instance, r.Origin, r.Result)
-	if r.Reason != "" {
-		fmt.Fprintf(w, "Reason: %s\n", r.Reason)
-	}
-	if r.Drift != "" {
-		fmt.Fprintf(w, "Configuration: %s was changed since the old master loaded it\n", r.Drift)
-	}
-	fmt.Fprintf(w, "Old:       nginx %s, master %s, SHA-256 %s\n", r.Old.Version, pidOrDash(r.Old.PID), r.Old.SHA256)
-	fmt.Fprintf(w, "Successor: nginx %s, master %s, SHA-256 %s\n\n", orDash(r.Successor.Version), pidOrDash(r.Successor.PID), r.Successor.SHA256)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "PHASE\tSTARTED\tTOOK")
-	for _, s := range r.Steps {
-		fmt.Fprintf(table, "%s\t%s\t%v\n", s.Phase, s.Started.Local().Format("15:04:05.000"), time.Duration(s.DurationMS)*time.Millisecond)
-	}
-	return table.Flush()
-}
-
-func tookText(r *supervisor.Record) string {
-	if r.Finished == nil {
-		return "-"
-	}
-	return r.Finished.Sub(r.Started).Round(100 * time.Millisecond).String()
-}
-
-// shorten keeps a table readable.
-func shorten(s string, most int) string {
-	s = strings.ReplaceAll(s, "\n", " ")
-	runes := []rune(s)
-	if len(runes) <= most {
-		return s
-	}
-	return string(runes[:most-1]) + "…"
 }

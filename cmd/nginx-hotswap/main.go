@@ -79,7 +79,8 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newDaemon(p), newUpgrade(p), newStatus(p), newCheckConfig(p), newReload(p),
-		newRollback(p), newGenerator(p), newAlert(p), newConfirm(p), newHold(p), newUnhold(p), newHistory(p))
+		newRollback(p), newGenerator(p), newAlert(p), newConfirm(p), newHold(p), newUnhold(p), newHistory(p), newDoctor(p))
+	completions(root, p)
 	return root
 }
 

@@ -13,10 +13,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/godbus/dbus/v5/introspect"
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/bus"
 )
 
 // The manual pages and the catalog are written by hand. These tests compare
@@ -163,6 +165,41 @@ func sectionName(around []ast.Node) string {
 		}
 	}
 	return ""
+}
+
+func TestManualBus(t *testing.T) {
+	page := lines(t, "man/"+bus.Name+".5")
+	for _, about := range bus.Interfaces() {
+		var want, got []string
+		for _, m := range about.Methods {
+			want = append(want, ".It Ic "+m.Name+typesOf(m.Args, "in", " Li ")+typesOf(m.Args, "out", ` No \(-> Li `))
+		}
+		for _, s := range about.Signals {
+			want = append(want, ".It Em "+s.Name+typesOf(s.Args, "", " Li "))
+		}
+		for _, p := range about.Properties {
+			want = append(want, ".It Va "+p.Name+" Li "+p.Type)
+		}
+		for _, line := range part(page, ".Ss "+about.Name) {
+			if strings.HasPrefix(line, ".It ") {
+				got = append(got, line)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s, program (-) and manual page (+):\n%s", about.Name, diff)
+		}
+	}
+}
+
+// typesOf are the types of the arguments in one direction, after a mark.
+func typesOf(args []introspect.Arg, direction, mark string) string {
+	types := mark
+	for _, a := range args {
+		if a.Direction == direction {
+			types += a.Type
+		}
+	}
+	return strings.TrimSuffix(types, mark)
 }
 
 var catalogID = regexp.MustCompile(`^-- ([0-9a-f]{32})$`)

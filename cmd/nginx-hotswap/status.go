@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,12 +17,18 @@ import (
 )
 
 func newStatus(p *places) *cobra.Command {
-	asJSON := false
+	asJSON, follow := false, false
 	cmd := &cobra.Command{
 		Use:   "status [INSTANCE]",
 		Short: "Show what runs, what is on disk, and what goes on",
 		Args:  atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if follow && asJSON {
+				return usageError{errors.New("--follow and --json exclude each other")}
+			}
+			if follow {
+				return p.follow(cmd.Context(), cmd.OutOrStdout(), args)
+			}
 			list, daemon, err := p.statuses(cmd.Context(), args)
 			if err != nil {
 				return err
@@ -33,16 +38,16 @@ func newStatus(p *places) *cobra.Command {
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(list)
 			}
-			return printStatus(cmd.OutOrStdout(), list, daemon, time.Now())
+			return printStatus(cmd.OutOrStdout(), list, daemon, time.Now(), page(cmd.OutOrStdout()))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&follow, "follow", false, "go on showing it, until interrupted")
 	return cmd
 }
 
 // statuses asks the daemon, or looks itself where there is none.
 func (p *places) statuses(ctx context.Context, args []string) (list []supervisor.Status, daemon bool, err error) {
-	list = []supervisor.Status{}
 	client, err := bus.Dial(ctx, p.store.Runtime)
 	if errors.Is(err, bus.ErrNoDaemon) {
 		list, err = p.look(ctx, args)
@@ -52,22 +57,33 @@ func (p *places) statuses(ctx context.Context, args []string) (list []supervisor
 		return nil, false, err
 	}
 	defer client.Close()
+	list, err = tellAll(ctx, client, args)
+	return list, true, err
+}
+
+// tellAll asks the daemon for the state of the instances that a command line means.
+func tellAll(ctx context.Context, client *bus.Client, args []string) ([]supervisor.Status, error) {
 	listed, err := client.Instances(ctx)
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
 	chosen, err := choose(listed, args, "")
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
-	for _, name := range chosen {
+	return statusesOf(ctx, client, chosen)
+}
+
+func statusesOf(ctx context.Context, client *bus.Client, instances []string) ([]supervisor.Status, error) {
+	list := []supervisor.Status{}
+	for _, name := range instances {
 		s, err := client.Status(ctx, name)
 		if err != nil {
-			return nil, true, err
+			return nil, err
 		}
 		list = append(list, s)
 	}
-	return list, true, nil
+	return list, nil
 }
 
 func (p *places) look(ctx context.Context, args []string) ([]supervisor.Status, error) {
@@ -87,109 +103,39 @@ func (p *places) look(ctx context.Context, args []string) ([]supervisor.Status, 
 	return list, nil
 }
 
-func printStatus(w io.Writer, list []supervisor.Status, daemon bool, now time.Time) error {
+func printStatus(w io.Writer, list []supervisor.Status, daemon bool, now time.Time, c canvas) error {
 	if !daemon {
 		fmt.Fprintln(w, "The daemon is not running: this is what the processes and files say.")
 	}
-	if len(list) == 0 {
-		fmt.Fprintln(w, "There is no instance: no unit matches Units= and instance.d is empty.")
-		return nil
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "INSTANCE\tRUNNING\tMASTER\tSINCE\tDISK\tPHASE\tLAST CYCLE")
-	for _, s := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, orDash(s.Running.Version), pidOrDash(s.MainPID),
-			sinceText(s.Running.Since, now), diskText(s), s.Phase, lastText(s.Last, now))
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for _, s := range list {
-		printDetails(w, s)
+	for _, text := range render(list, now, c) {
+		if _, err := fmt.Fprintln(w, text); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// printDetails explains what the line in the table cannot: why something waits,
-// and both generations while there are two.
-func printDetails(w io.Writer, s supervisor.Status) {
-	if s.Reason != "" {
-		fmt.Fprintf(w, "\n%s: %s\n", s.Name, s.Reason)
+// follow shows the instances until it is interrupted.
+func (p *places) follow(ctx context.Context, w io.Writer, args []string) error {
+	client, err := bus.Dial(ctx, p.store.Runtime)
+	if errors.Is(err, bus.ErrNoDaemon) {
+		return fmt.Errorf("%w, so there is nothing to follow (`systemctl start nginx-hotswap`)", err)
 	}
-	if len(s.Masters) < 2 {
-		return
+	if err != nil {
+		return err
 	}
-	fmt.Fprintln(w)
-	for _, m := range s.Masters {
-		fmt.Fprintf(w, "%s: %s master %d, nginx %s\n", s.Name, m.Role, m.PID, m.Version)
-		for i, worker := range m.Workers {
-			branch := "├─"
-			if i == len(m.Workers)-1 {
-				branch = "└─"
-			}
-			state := "accepts"
-			if worker.Draining {
-				state = "drains"
-			}
-			connections := "connections"
-			if worker.Connections == 1 {
-				connections = "connection"
-			}
-			fmt.Fprintf(w, "  %s worker %d %s, %d %s\n", branch, worker.PID, state, worker.Connections, connections)
+	defer client.Close()
+	changes, err := client.Changes(ctx)
+	if err != nil {
+		return err
+	}
+	f := &follower{view: viewOf(w, terminalOf(w)), changes: changes, record: p.store.Record}
+	f.look = func(ctx context.Context) ([]supervisor.Status, error) {
+		list, err := tellAll(ctx, client, args)
+		if err != nil { // an instance may have gone between two questions
+			return tellAll(ctx, client, args)
 		}
+		return list, nil
 	}
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-func pidOrDash(pid int) string {
-	if pid == 0 {
-		return "-"
-	}
-	return fmt.Sprint(pid)
-}
-
-func diskText(s supervisor.Status) string {
-	switch {
-	case s.MainPID == 0:
-		return "-"
-	case s.Running.SHA256 == "" || s.Disk.SHA256 == "":
-		return "?"
-	case s.Disk.SHA256 == s.Running.SHA256:
-		return "same"
-	case s.Disk.Version != "":
-		return s.Disk.Version
-	}
-	return "differs"
-}
-
-func sinceText(t *time.Time, now time.Time) string {
-	if t == nil {
-		return "-"
-	}
-	return agoText(now.Sub(*t)) + " ago"
-}
-
-func lastText(last *supervisor.LastStatus, now time.Time) string {
-	if last == nil {
-		return "-"
-	}
-	return fmt.Sprintf("%s %s", last.Result, sinceText(last.Finished, now))
-}
-
-func agoText(d time.Duration) string {
-	switch d = max(d, 0); { // the clock may have been set back
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dmin", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
+	return f.run(ctx)
 }

@@ -1,11 +1,10 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
@@ -70,51 +69,124 @@ func upgrading() supervisor.Status {
 	return s
 }
 
-func TestPrintStatus(t *testing.T) {
-	down := supervisor.Status{Name: "angie", Phase: supervisor.Idle, Reason: "nginx is not running: angie.service is inactive"}
-	for _, test := range []struct {
-		name   string
-		list   []supervisor.Status
-		daemon bool
-		want   string
-	}{
-		{"nothing", nil, true, `
-There is no instance: no unit matches Units= and instance.d is empty.
-`},
-		{"no daemon", []supervisor.Status{serving()}, false, `
-The daemon is not running: this is what the processes and files say.
-INSTANCE  RUNNING  MASTER  SINCE   DISK  PHASE  LAST CYCLE
-nginx     1.26.3   2402    3h ago  same  idle   upgraded 2h ago
-`},
-		{"one pending, one down", []supervisor.Status{down, serving(), waiting()}, true, `
-INSTANCE    RUNNING  MASTER  SINCE   DISK     PHASE  LAST CYCLE
-angie       -        -       -       -        idle   -
-nginx       1.26.3   2402    3h ago  same     idle   upgraded 2h ago
-nginx@blog  1.26.3   17      3h ago  differs  idle   -
-
-angie: nginx is not running: angie.service is inactive
-
-nginx@blog: Automatic=no
-`},
-		{"in a cycle", []supervisor.Status{upgrading()}, true, `
-INSTANCE  RUNNING  MASTER  SINCE   DISK    PHASE    LAST CYCLE
-nginx     1.26.3   2402    2d ago  1.28.0  soaking  upgraded 2h ago
-
-nginx: old master 2402, nginx 1.26.3
-  ├─ worker 2403 drains, 3 connections
-  └─ worker 2404 drains, 1 connection
-nginx: successor master 2500, nginx 1.28.0
-  └─ worker 2501 accepts, 40 connections
-`},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			var got strings.Builder
-			if err := printStatus(&got, test.list, test.daemon, noon); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, "\n"+got.String()); diff != "" {
-				t.Error(diff)
-			}
-		})
+// soaking is half a minute into the verdict.
+func soaking() supervisor.Status {
+	s := upgrading()
+	s.Cycle = &supervisor.CycleStatus{
+		ID: "20261122T115940.000-abcde", Origin: supervisor.OriginDpkg, Started: *before(20 * time.Second), From: "1.26.3", To: "1.28.0",
+		Connections: 37, SoakUntil: before(-7 * time.Second),
+		Steps: []supervisor.StepRecord{
+			{Phase: supervisor.Verifying, Started: *before(20 * time.Second), DurationMS: 180},
+			{Phase: supervisor.Keeping, Started: *before(19820 * time.Millisecond), DurationMS: 3},
+			{Phase: supervisor.Starting, Started: *before(19817 * time.Millisecond), DurationMS: 21},
+			{Phase: supervisor.Shifting, Started: *before(19796 * time.Millisecond), DurationMS: 6},
+			{Phase: supervisor.Soaking, Started: *before(19790 * time.Millisecond)},
+		},
+		Probes: []supervisor.ProbeStatus{
+			{Target: "http://127.0.0.1/health", Good: true, Asked: *before(time.Second), TookUS: 1240, Rounds: 19},
+			{Target: "https://blog.example/", Text: "status 502, not 200", Asked: *before(600 * time.Millisecond), TookUS: 22000, Rounds: 2},
+		},
 	}
+	return s
+}
+
+// draining has its verdict.
+func draining() supervisor.Status {
+	s := soaking()
+	s.Phase, s.Cycle.Probes = supervisor.Draining, s.Cycle.Probes[:1]
+	s.Cycle.Steps[4].DurationMS = 10_000
+	s.Cycle.Steps = append(s.Cycle.Steps, supervisor.StepRecord{Phase: supervisor.Draining, Started: *before(9790 * time.Millisecond)})
+	s.Cycle.KeepUntil = before(-110210 * time.Millisecond)
+	s.Cycle.DrainUntil = before(-time.Hour)
+	return s
+}
+
+// goingBack is on its way back.
+func goingBack() supervisor.Status {
+	s := soaking()
+	s.Phase, s.Cycle.Probes = supervisor.Dismissing, nil
+	s.Cycle.Reason = "worker 2501 of 1.28.0 died by SIGSEGV 3 times"
+	s.Cycle.Steps[4].DurationMS = 2_500
+	s.Cycle.Steps = append(s.Cycle.Steps,
+		supervisor.StepRecord{Phase: supervisor.Reviving, Started: *before(17290 * time.Millisecond), DurationMS: 31},
+		supervisor.StepRecord{Phase: supervisor.Returning, Started: *before(17259 * time.Millisecond), DurationMS: 2},
+		supervisor.StepRecord{Phase: supervisor.Dismissing, Started: *before(17257 * time.Millisecond)})
+	s.Masters[0].Workers = append(s.Masters[0].Workers, supervisor.WorkerStatus{PID: 2601, Connections: 9})
+	return s
+}
+
+func TestRender(t *testing.T) {
+	down := supervisor.Status{Name: "angie", Phase: supervisor.Idle, Reason: "nginx is not running: angie.service is inactive"}
+	unconfirmed := draining()
+	unconfirmed.Cycle.KeepUntil, unconfirmed.Cycle.DrainUntil, unconfirmed.Cycle.ConfirmUntil = nil, nil, before(-14*time.Minute)
+	unconfirmed.Reason = "the old master waits; without `nginx-hotswap confirm nginx` within 15min it comes back"
+	drained := draining()
+	drained.Masters[0].Workers = nil
+	ended := goingBack()
+	ended.Last = &supervisor.LastStatus{ID: ended.Cycle.ID, Result: supervisor.RolledBack, Finished: &noon}
+	busy := draining()
+	busy.Masters = slices.Clone(busy.Masters)
+	for i := range 32 {
+		busy.Masters[1].Workers = append(busy.Masters[1].Workers, supervisor.WorkerStatus{PID: 3000 + i, Connections: 100})
+	}
+	rude := waiting()
+	rude.Name, rude.Reason = "rude", "nginx said \x1b[2J\x1b]0;title\x07 and\r\ntwo\tlines \x9b31m \u202ebackwards \xff"
+	rude.Running.Version = "1\x1b[31m.2"
+	failing := waiting()
+	failing.Reason = "it was tried and rolled back: worker 2501 of 1.28.0 died by SIGSEGV 3 times; `nginx-hotswap upgrade` tries it again"
+	failing.Alert = "1.28.0 does not run"
+	for name, list := range map[string][]supervisor.Status{
+		"nothing": nil, "idle": {down, serving(), waiting()}, "soaking": {soaking()}, "draining": {draining()}, "unconfirmed": {unconfirmed},
+		"drained": {drained}, "going-back": {goingBack()}, "ended": {ended}, "busy": {busy}, "two": {busy, under("blog", goingBack())},
+		"stuck": {upgrading()}, "rude": {rude}, "failing": {failing},
+	} {
+		for screen, c := range map[string]canvas{"80x24": {80, 23, false}, "40x24": {40, 23, false}, "page": {}} {
+			t.Run(name+"/"+screen, func(t *testing.T) {
+				got := render(list, noon, c)
+				fits(t, got, c)
+				golden(t, "render-"+name+"-"+screen, got)
+			})
+		}
+	}
+	t.Run("color", func(t *testing.T) {
+		golden(t, "render-color", strings.Split(strings.ReplaceAll(strings.Join(render([]supervisor.Status{soaking(), goingBack()}, noon, canvas{80, 50, true}), "\n"), "\x1b", "␛"), "\n"))
+	})
+	t.Run("small", func(t *testing.T) {
+		for width := range 30 {
+			for height := 1; height < 12; height++ {
+				c := canvas{width + 1, height, false}
+				fits(t, render([]supervisor.Status{busy, goingBack(), rude}, noon, c), c)
+			}
+		}
+	})
+}
+
+func under(name string, s supervisor.Status) supervisor.Status {
+	s.Name = name
+	return s
+}
+
+// fits checks that a picture fits, and that there is nothing in it that a
+// terminal would not just show.
+func fits(t *testing.T, lines []string, c canvas) {
+	t.Helper()
+	if c.height > 0 && len(lines) > c.height {
+		t.Errorf("%d lines on a screen of %d", len(lines), c.height)
+	}
+	for _, text := range lines {
+		if c.width > 0 && cells(text) > c.width {
+			t.Errorf("%d cells on a screen of %d: %s", cells(text), c.width, text)
+		}
+		if text != printable(text) {
+			t.Errorf("not printable: %q", text)
+		}
+	}
+}
+
+func TestPrintStatusWithoutDaemon(t *testing.T) {
+	var got strings.Builder
+	if err := printStatus(&got, []supervisor.Status{serving()}, false, noon, canvas{}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "without-daemon", strings.Split(strings.TrimSuffix(got.String(), "\n"), "\n"))
 }

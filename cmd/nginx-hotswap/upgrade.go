@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,8 @@ type upgradeCommand struct {
 	request supervisor.Request
 	pidFile string
 	json    bool
-	hook    *hook // nil for a person
+	hook    *hook     // nil for a person
+	live    *terminal // where the cycles are shown while they run, or nil
 }
 
 // answer is what `upgrade --json` prints for an instance.
@@ -77,6 +79,9 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 		ctx, cancel = h.context(ctx)
 		defer cancel()
 	}
+	if u.hook == nil && !u.json && u.isCycle() {
+		u.live = terminalOf(cmd.OutOrStdout())
+	}
 	answers, err := u.ask(ctx, args)
 	if err != nil {
 		return err
@@ -98,7 +103,7 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 		}
 	} else {
 		for _, a := range answers {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", a.Name, a.Text)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", printable(a.Name), printableLines(a.Text))
 		}
 		if len(answers) == 0 {
 			fmt.Fprintln(cmd.OutOrStdout(), "there is no instance: no unit matches Units= and instance.d is empty")
@@ -171,6 +176,7 @@ func choose(listed []bus.Listed, args []string, pidFile string) ([]string, error
 
 func (u *upgradeCommand) theDaemon(ctx context.Context, client *bus.Client, instances []string) []answer {
 	answers := make([]answer, len(instances))
+	defer u.showLive(ctx, client, instances)()
 	var all sync.WaitGroup
 	for i, name := range instances {
 		all.Go(func() {
@@ -186,6 +192,38 @@ func (u *upgradeCommand) theDaemon(ctx context.Context, client *bus.Client, inst
 	}
 	all.Wait()
 	return answers
+}
+
+// isCycle reports whether the command makes a cycle run, if there is reason to.
+func (u *upgradeCommand) isCycle() bool {
+	action := cmp.Or(u.request.Action, supervisor.ActionUpgrade)
+	return !u.request.DryRun && (action == supervisor.ActionUpgrade || action == supervisor.ActionRollback)
+}
+
+// showLive shows the cycles of instances in the terminal, if there is one, until
+// the function that it returns is called. The answer does not depend on it.
+func (u *upgradeCommand) showLive(ctx context.Context, client *bus.Client, instances []string) (end func()) {
+	if u.live == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	changes, err := client.Changes(ctx)
+	if err != nil {
+		cancel()
+		return func() {}
+	}
+	f := &follower{view: viewOf(u.live.file, u.live), changes: changes, unfinished: true, record: u.store.Record}
+	f.look = func(ctx context.Context) ([]supervisor.Status, error) { return statusesOf(ctx, client, instances) }
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = f.run(ctx) // whoever waits for the answer is told what is wrong
+	}()
+	return func() {
+		cancel()
+		<-ended
+		f.last()
+	}
 }
 
 // ourselves does the cycles in this process, one after the other.

@@ -11,9 +11,9 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
 )
 
-// build makes a build of the machine's nginx that goes wrong in a way, after a while
+// badBuild makes a build of the machine's nginx that goes wrong in a way, after a while
 // where the kind takes one.
-func (m *machine) build(ctx context.Context, kind badnginx.Kind, after time.Duration) ([]byte, error) {
+func (m *machine) badBuild(ctx context.Context, kind badnginx.Kind, after time.Duration) ([]byte, error) {
 	running, err := m.run(ctx, nginxPath+" -v 2>&1")
 	if err != nil {
 		return nil, err

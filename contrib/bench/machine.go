@@ -5,8 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,29 +16,21 @@ import (
 )
 
 const (
-	nginxPath   = "/usr/sbin/nginx"
-	observePath = "/usr/local/bin/observe"
-	siteSocket  = "/run/nginx-hotswap-bench.sock"
-	siteURL     = "http://127.0.0.1:8089/"
-	// site is one more server in the distribution's configuration.
-	site = `server {
-    listen 127.0.0.1:8089;
-    listen unix:/run/nginx-hotswap-bench.sock;
-    server_tokens on;
-    access_log off;
-    location / { return 200 "it serves\n"; }
-}
-`
+	nginxPath  = "/usr/sbin/nginx"
+	dropInPath = "/etc/nginx-hotswap/nginx-hotswap.conf.d/bench.conf"
 	// settleLimit is for an attach, and for the end of a cycle.
 	settleLimit = time.Minute
 	statusPoll  = 50 * time.Millisecond
 )
 
-// machine is the throwaway machine with everything in it.
+// machine is a throwaway machine with nginx and the tools in it.
 type machine struct {
 	*box.Box
-	dir    string // on the host, for what is built
-	landed int    // builds that were put in place
+	*bench
+	release      string
+	name         string // of its Debian and nginx
+	landed       int    // builds that were put in place
+	repositories int    // that apt was given
 }
 
 // run runs a shell script in the machine and returns its output.
@@ -54,89 +45,113 @@ func (m *machine) run(ctx context.Context, script string) (string, error) {
 	return out, nil
 }
 
-// prepare puts the project into the machine and starts nginx and the unit.
+// prepare copies the tools and sees to it that nothing happens by itself.
 func (m *machine) prepare(ctx context.Context) error {
-	if err := m.install(ctx); err != nil {
+	for _, tool := range tools {
+		name := path.Base(tool)
+		if err := m.CopyIn(filepath.Join(m.dir, "tools", name), toolDir+name); err != nil {
+			return err
+		}
+	}
+	if _, err := m.run(ctx, "systemctl stop apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service"); err != nil {
 		return err
 	}
-	if err := m.WriteFile("/etc/nginx/conf.d/nginx-hotswap-bench.conf", []byte(site), 0o644); err != nil {
+	return m.describe(ctx)
+}
+
+// adopt installs the project as `make install` does and waits until it looks after
+// nginx.
+func (m *machine) adopt(ctx context.Context, config string) error {
+	if err := m.make(ctx, "make", "--no-print-directory", "install", "DESTDIR="+m.Path("/")); err != nil {
+		return err
+	}
+	if err := m.WriteFile(dropInPath, []byte(config), 0o644); err != nil {
 		return err
 	}
 	if _, err := m.run(ctx, "systemctl daemon-reload; systemctl restart nginx; systemctl -q enable --now nginx-hotswap"); err != nil {
 		return err
 	}
-	_, err := m.await(ctx, "it does not attach to nginx", func(s supervisor.Status) bool { return s.MainPID != 0 })
-	return err
+	return m.attached(ctx)
 }
 
-// install builds the project and the observer as a user would.
-func (m *machine) install(ctx context.Context) error {
-	root, err := checkout(ctx)
+// attached waits until nginx-hotswap looks after the nginx that runs.
+func (m *machine) attached(ctx context.Context) error {
+	pid, err := m.mainPID(ctx)
 	if err != nil {
 		return err
 	}
-	observe := filepath.Join(m.dir, "observe")
-	for _, argv := range [][]string{
-		{"make", "--no-print-directory", "install", "DESTDIR=" + m.Path("/")},
-		{"go", "build", "-buildvcs=false", "-o", observe, "./contrib/bench/cmd/observe"},
-	} {
-		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("cannot run %s: %w\n%s", strings.Join(argv, " "), err, out)
-		}
-	}
-	return m.CopyIn(observe, observePath)
-}
-
-// checkout is the project's directory.
-func checkout(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("cannot find the project: %w", err)
-	}
-	mod := strings.TrimSpace(string(out))
-	if filepath.Base(mod) != "go.mod" {
-		return "", errors.New("run the benchmark in a checkout of the project")
-	}
-	return filepath.Dir(mod), nil
+	_, err = m.await(ctx, "it does not attach to nginx", func(s supervisor.Status) bool { return s.MainPID == pid })
+	return err
 }
 
 // mainPID is what systemd takes for nginx.
-func (m *machine) mainPID(ctx context.Context) (int, error) {
-	out, err := m.run(ctx, "systemctl show -P MainPID nginx")
+func (m *machine) mainPID(ctx context.Context) (int, error) { return m.unitPID(ctx, "nginx") }
+
+// unitPID is the main process of a unit.
+func (m *machine) unitPID(ctx context.Context, unit string) (int, error) {
+	out, err := m.run(ctx, "systemctl show -P MainPID "+unit)
 	if err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(out)
 }
 
+// statuses asks nginx-hotswap for all instances.
+func (m *machine) statuses(ctx context.Context) (list []supervisor.Status, err error) {
+	out, err := m.run(ctx, "nginx-hotswap status --json")
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		return nil, fmt.Errorf("cannot read the status: %w: %s", err, out)
+	}
+	return list, nil
+}
+
 // status asks nginx-hotswap for its one instance.
 func (m *machine) status(ctx context.Context) (supervisor.Status, error) {
-	out, err := m.run(ctx, "nginx-hotswap status nginx --json")
+	list, err := m.statuses(ctx)
+	if err == nil && len(list) != 1 {
+		err = fmt.Errorf("there are %d instances instead of one", len(list))
+	}
 	if err != nil {
 		return supervisor.Status{}, err
-	}
-	var list []supervisor.Status
-	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 {
-		return supervisor.Status{}, fmt.Errorf("cannot read the status: %w: %s", errors.Join(err, errors.New("not one instance")), out)
 	}
 	return list[0], nil
 }
 
 // await waits for a state of the instance.
 func (m *machine) await(ctx context.Context, otherwise string, reached func(supervisor.Status) bool) (supervisor.Status, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, settleLimit, fmt.Errorf("%s within %v", otherwise, settleLimit))
+	var s supervisor.Status
+	err := poll(ctx, otherwise, func() (done bool, err error) {
+		s, err = m.status(ctx)
+		return err == nil && reached(s), err
+	})
+	if err != nil {
+		err = errors.Join(err, fmt.Errorf("it is in phase %s %s", s.Phase, s.Reason))
+	}
+	return s, err
+}
+
+// ended waits for the end of the cycle that came after the given one.
+func (m *machine) ended(ctx context.Context, before *supervisor.LastStatus) (supervisor.Status, error) {
+	return m.await(ctx, "the cycle does not end", func(s supervisor.Status) bool {
+		return s.Phase == supervisor.Idle && s.MainPID != 0 && len(s.Masters) == 1 && s.Last != nil && (before == nil || s.Last.ID != before.ID)
+	})
+}
+
+// poll waits until something holds.
+func poll(ctx context.Context, otherwise string, holds func() (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, settleLimit, fmt.Errorf("%s within %v", otherwise, settleLimit))
 	defer cancel()
 	for {
-		s, err := m.status(ctx)
-		if err != nil || reached(s) {
-			return s, err
+		done, err := holds()
+		if done || err != nil {
+			return err
 		}
 		select {
-		case <-limited.Done():
-			return s, fmt.Errorf("%w; it is in phase %s %s", context.Cause(limited), s.Phase, s.Reason)
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		case <-time.After(statusPoll):
 		}
 	}

@@ -9,93 +9,99 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/nginx-hotswap/nginx-hotswap/contrib/box"
 )
 
-// measurement is one part of the benchmark.
-type measurement struct {
-	name    string
-	measure func(ctx context.Context, m *machine, runs int, w io.Writer) error
+// options are the flags.
+type options struct {
+	quick bool
+	runs  int
+	write string
+	parts []string
 }
 
-var measurements = []measurement{{"rollback", measureRollback}}
-
 func main() {
-	runs := flag.Int("runs", 15, "how `OFTEN` each row is measured")
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "few and small runs, to see that everything can be measured")
+	flag.IntVar(&o.runs, "runs", 0, "how `OFTEN` each row is measured, instead of what each part has by itself")
+	flag.StringVar(&o.write, "write", "", "write the results to `FILE`, and the figures of each run beside it as JSON")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "Usage: bench [-runs N] [MEASUREMENT...]\n\nMeasurements, all by default:")
-		for _, m := range measurements {
-			fmt.Fprintln(flag.CommandLine.Output(), "  "+m.name)
+		fmt.Fprintln(flag.CommandLine.Output(), "Usage: bench [-quick] [-runs N] [-write FILE] [PART...]\n\nParts, all by default:")
+		for _, p := range parts {
+			fmt.Fprintln(flag.CommandLine.Output(), "  "+p.name)
 		}
 		flag.PrintDefaults()
 	}
 	flag.Parse()
+	o.parts = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if err := run(ctx, *runs, flag.Args(), os.Stdout); err != nil {
+	err := run(ctx, o, os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// run makes the measurements that are named.
-func run(ctx context.Context, runs int, names []string, w io.Writer) error {
-	chosen, err := choose(names)
+// run makes the measurements and tells of those that could be made.
+func run(ctx context.Context, o options, out, log io.Writer) (err error) {
+	chosen, p, err := o.plan()
 	if err != nil {
 		return err
 	}
-	if runs < 1 {
-		return fmt.Errorf("cannot measure %d times: use -runs=1 or more", runs)
+	b, err := newBench(ctx, p, log)
+	if err != nil {
+		return err
 	}
-	for _, m := range chosen {
-		if err := inMachine(ctx, func(ctx context.Context, machine *machine) error {
-			return m.measure(ctx, machine, runs, w)
-		}); err != nil {
-			return fmt.Errorf("cannot measure %s: %w", m.name, err)
+	defer func() { err = errors.Join(err, b.close()) }()
+	r := results{}
+	for _, part := range chosen {
+		section, err := part.run(ctx, b)
+		if err != nil {
+			return errors.Join(fmt.Errorf("cannot measure %s: %w", part.name, err), r.save(o.write))
 		}
+		r.where = b.place()
+		r.sections = append(r.sections, section)
+		section.write(out)
 	}
-	return nil
+	r.verdicts(out)
+	return errors.Join(r.save(o.write), r.lost())
 }
 
-// choose returns the measurements of the given names, all if there are none.
-func choose(names []string) ([]measurement, error) {
-	if len(names) == 0 {
-		return measurements, nil
+// plan returns the parts that are chosen and how much they measure.
+func (o options) plan() ([]part, plan, error) {
+	p, names := full, o.parts
+	if o.quick {
+		p = quick
 	}
-	var chosen []measurement
+	if o.runs < 0 {
+		return nil, p, fmt.Errorf("cannot measure %d times: use -runs=1 or more", o.runs)
+	}
+	if o.runs > 0 {
+		p.clientRuns, p.badRuns, p.rollbackRuns, p.cycleRuns, p.drainRuns, p.keepAliveRuns = o.runs, o.runs, o.runs, o.runs, o.runs, o.runs
+	}
+	if o.quick && len(names) == 0 {
+		names = quickParts
+	}
+	chosen, err := choose(names)
+	return chosen, p, err
+}
+
+// choose returns the parts of the given names, all if there are none.
+func choose(names []string) ([]part, error) {
+	if len(names) == 0 {
+		return parts, nil
+	}
+	var chosen []part
 	for _, name := range names {
 		found := false
-		for _, m := range measurements {
-			if m.name == name {
-				chosen, found = append(chosen, m), true
+		for _, p := range parts {
+			if p.name == name {
+				chosen, found = append(chosen, p), true
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("there is no measurement %q: see bench -h", name)
+			return nil, fmt.Errorf("there is no part %q: see bench -h", name)
 		}
 	}
 	return chosen, nil
-}
-
-// inMachine boots a machine for a measurement and removes it.
-func inMachine(ctx context.Context, do func(context.Context, *machine) error) (err error) {
-	b, err := box.Up(ctx, box.Options{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Down()) }()
-	dir, err := os.MkdirTemp("", "nginx-hotswap-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// A process that is no unit's would hold up the shutdown: all end before it.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	m := &machine{Box: b, dir: dir}
-	if err := m.prepare(ctx); err != nil {
-		return err
-	}
-	return do(ctx, m)
 }

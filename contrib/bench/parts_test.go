@@ -10,28 +10,6 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
-func TestParseSent(t *testing.T) {
-	tests := []struct {
-		journal string
-		want    time.Time
-		err     string
-	}{
-		{`{"_SOURCE_REALTIME_TIMESTAMP":"1795454481250001"}` + "\n", time.UnixMicro(1795454481250001), ""},
-		{"", time.Time{}, "cannot find the entry"},
-		{`{"_SOURCE_REALTIME_TIMESTAMP":"1"}` + "\n" + `{"_SOURCE_REALTIME_TIMESTAMP":"2"}`, time.Time{}, "cannot find the entry"},
-		{`{"MESSAGE":"x"}`, time.Time{}, "when the entry was sent"},
-	}
-	for _, tt := range tests {
-		got, err := parseSent(tt.journal)
-		if tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) || tt.err == "" && err != nil {
-			t.Errorf("%q: error %v, not %q", tt.journal, err, tt.err)
-		}
-		if !got.Equal(tt.want) {
-			t.Errorf("%q: got %v, want %v", tt.journal, got, tt.want)
-		}
-	}
-}
-
 func TestPhasesOfRecord(t *testing.T) {
 	rec := func(phases ...supervisor.Phase) *supervisor.Record {
 		r := &supervisor.Record{}
@@ -54,17 +32,6 @@ func TestPhasesOfRecord(t *testing.T) {
 		if from, reviving := lastForward(tt.rec), began(tt.rec, supervisor.Reviving); from != tt.from || !reviving.Equal(tt.reviving) {
 			t.Errorf("%v: from %s, reviving %v", tt.rec.Steps, from, reviving)
 		}
-	}
-}
-
-func TestChoose(t *testing.T) {
-	for _, names := range [][]string{nil, {"rollback"}} {
-		if got, err := choose(names); err != nil || len(got) == 0 || got[0].name != "rollback" {
-			t.Errorf("%v: %v, %v", names, got, err)
-		}
-	}
-	if _, err := choose([]string{"rollback", "everything"}); err == nil || !strings.Contains(err.Error(), `"everything"`) {
-		t.Errorf("error %v", err)
 	}
 }
 

@@ -5,26 +5,37 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// describe says where and when the figures were measured.
-func (m *machine) describe(ctx context.Context) (string, error) {
-	out, err := m.run(ctx, `uname -r; . /etc/os-release; echo "$PRETTY_NAME"; /usr/sbin/nginx -v 2>&1 | sed 's,.*/,,'; systemctl --version | sed -n '1s/^systemd \([^ ]*\).*/\1/p'`)
+// describe learns what the machine consists of.
+func (m *machine) describe(ctx context.Context) error {
+	out, err := m.run(ctx, `. /etc/os-release; echo "$PRETTY_NAME"; `+nginxPath+` -v 2>&1 | sed 's,.*/,,'; systemctl --version | sed -n '1s/^systemd \([^ ]*\).*/\1/p'`)
 	if err != nil {
-		return "", err
+		return err
 	}
 	lines := strings.Split(out, "\n")
-	if len(lines) != 4 {
-		return "", fmt.Errorf("cannot tell where this is: %q", out)
+	if len(lines) != 3 {
+		return fmt.Errorf("cannot tell what the machine consists of: %q", out)
 	}
-	cpus, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "", err
+	m.name = fmt.Sprintf("%s, nginx %s, systemd %s", lines[0], lines[1], lines[2])
+	if !slices.Contains(m.where, m.name) {
+		m.where = append(m.where, m.name)
 	}
-	return fmt.Sprintf("%s: %d × %s, Linux %s, %s, nginx %s, systemd %s.", time.Now().UTC().Format(time.DateOnly),
-		runtime.NumCPU(), processor(string(cpus)), lines[0], lines[1], lines[2], lines[3]), nil
+	return nil
+}
+
+// place says where and when the figures were measured.
+func (b *bench) place() string {
+	cpus, _ := os.ReadFile("/proc/cpuinfo") // without it there is the architecture
+	var kernel unix.Utsname
+	_ = unix.Uname(&kernel) // does not fail
+	return fmt.Sprintf("%s: %d × %s, Linux %s; %s.", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), processor(string(cpus)),
+		unix.ByteSliceToString(kernel.Release[:]), strings.Join(b.where, "; "))
 }
 
 // processor is what /proc/cpuinfo calls the first one.

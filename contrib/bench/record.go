@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
@@ -23,32 +21,6 @@ func (m *machine) record(ctx context.Context, id string) (*supervisor.Record, er
 		return nil, fmt.Errorf("cannot read the record: %w: %s", errors.Join(err, errors.New("not one")), out)
 	}
 	return list[0], nil
-}
-
-// told is when nginx-hotswap sent an entry about a cycle to the journal.
-func (m *machine) told(ctx context.Context, id string, e supervisor.Event) (time.Time, error) {
-	out, err := m.run(ctx, fmt.Sprintf("journalctl --sync; journalctl -q -t nginx-hotswap -o json --output-fields=_SOURCE_REALTIME_TIMESTAMP NGINX_HOTSWAP_CYCLE=%s MESSAGE_ID=%s", id, e.ID))
-	if err != nil {
-		return time.Time{}, err
-	}
-	return parseSent(out)
-}
-
-// parseSent reads when the one entry was sent: the kernel stamps it then, and
-// journald takes it down somewhat later.
-func parseSent(journal string) (time.Time, error) {
-	var fields struct {
-		Sent string `json:"_SOURCE_REALTIME_TIMESTAMP"`
-	}
-	// Unmarshal refuses a second entry.
-	if err := json.Unmarshal([]byte(strings.TrimSpace(journal)), &fields); err != nil {
-		return time.Time{}, fmt.Errorf("cannot find the entry in the journal: %w: %.200s", err, journal)
-	}
-	micros, err := strconv.ParseInt(fields.Sent, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("cannot read when the entry was sent: %w", err)
-	}
-	return time.UnixMicro(micros), nil
 }
 
 // began returns when a phase of a cycle was entered first, or the zero time.

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
@@ -41,25 +39,37 @@ type wayBack struct {
 	load     traffic.Summary
 }
 
-// measureRollback measures how long the way back takes, and what it costs.
-func measureRollback(ctx context.Context, m *machine, runs int, w io.Writer) error {
+// measureRollback measures how long the way back takes, and what it costs. The ways
+// to go wrong take turns.
+func measureRollback(ctx context.Context, b *bench) (*section, error) {
 	results := make([][]wayBack, len(wrongs))
-	for i, row := range wrongs {
-		build, err := m.build(ctx, row.kind, soakedFor)
-		if err != nil {
+	err := b.inMachine(ctx, b.release, func(ctx context.Context, m *machine) error {
+		if err := m.writeSite(ctx); err != nil {
 			return err
 		}
-		for n := range runs {
-			fmt.Fprintf(os.Stderr, "\rrollback: %s: %d of %d ", row.name, n+1, runs)
-			r, err := m.goBack(ctx, build, row.watch)
-			if err != nil {
-				return fmt.Errorf("%s, run %d: %w", row.name, n+1, err)
-			}
-			results[i] = append(results[i], r)
+		if err := m.adopt(ctx, ""); err != nil {
+			return err
 		}
-		fmt.Fprintln(os.Stderr)
-	}
-	return m.tellRollback(ctx, w, runs, results)
+		builds := make([][]byte, len(wrongs))
+		for i, row := range wrongs {
+			var err error
+			if builds[i], err = m.badBuild(ctx, row.kind, soakedFor); err != nil {
+				return err
+			}
+		}
+		for n := range b.rollbackRuns {
+			for i, row := range wrongs {
+				b.tell("rollback: %s: %d of %d", row.name, n+1, b.rollbackRuns)
+				r, err := m.goBack(ctx, builds[i], row.watch)
+				if err != nil {
+					return fmt.Errorf("%s, run %d: %w", row.name, n+1, err)
+				}
+				results[i] = append(results[i], r)
+			}
+		}
+		return nil
+	})
+	return rollbackSection(b.rollbackRuns, results), err
 }
 
 // goBack makes one upgrade that goes wrong.
@@ -68,7 +78,7 @@ func (m *machine) goBack(ctx context.Context, build []byte, args []string) (wayB
 	if err != nil {
 		return wayBack{}, err
 	}
-	watch, err := m.startWatch(ctx, args...)
+	watch, err := m.startWatch(ctx, append(args, "-url="+siteURL)...)
 	if err != nil {
 		return wayBack{}, err
 	}
@@ -82,10 +92,7 @@ func (m *machine) goBack(ctx context.Context, build []byte, args []string) (wayB
 	if exit != supervisor.ExitRolledBack {
 		return wayBack{}, fmt.Errorf("the upgrade ends with %d, not %d: %s%s", exit, supervisor.ExitRolledBack, out, errOut)
 	}
-	after, err := m.await(ctx, "the cycle does not end", func(s supervisor.Status) bool {
-		return s.Phase == supervisor.Idle && s.MainPID != 0 && len(s.Masters) == 1 && s.Last != nil &&
-			(before.Last == nil || s.Last.ID != before.Last.ID)
-	})
+	after, err := m.ended(ctx, before.Last)
 	if err != nil {
 		return wayBack{}, err
 	}
@@ -118,6 +125,11 @@ func (m *machine) complete(ctx context.Context, id string, r *wayBack) error {
 	if !began(rec, supervisor.Reviving).IsZero() {
 		r.revived = began(rec, supervisor.Returning)
 	}
-	r.told, err = m.told(ctx, id, supervisor.EventRollback)
+	entries, err := m.journal(ctx, id)
+	if err != nil {
+		return err
+	}
+	going, err := event(entries, supervisor.EventRollback)
+	r.told = going.sent
 	return err
 }

@@ -1,31 +1,32 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// tellRollback prints what was measured of the way back.
-func (m *machine) tellRollback(ctx context.Context, w io.Writer, runs int, results [][]wayBack) error {
-	where, err := m.describe(ctx)
-	if err != nil {
-		return err
+const rollbackText = `%d runs of each. Milliseconds: median (quartiles, least–greatest). The configuration is the default (SoakSec=10s,
+KeepOldSec=2min, differential probe), and nothing in it is shortened: no run gets as far as the verdict.`
+
+// rollbackSection draws up what was measured of the way back.
+func rollbackSection(runs int, results [][]wayBack) *section {
+	s := &section{title: "The way back", text: fmt.Sprintf(rollbackText, runs), raw: results}
+	s.tables = []captioned{
+		{"From the bad sign (the end of the first process of the successor's, by its pidfd) until the old version accepts again.\n" +
+			"Where WINCH was not sent yet its workers never stopped, and there is nothing to measure (–).", wayTable(results)},
+		{"From the start of a successor that crashes all the time until nginx-hotswap tells that it goes back; and what all\n" +
+			"clients together saw in a run. The longest gap includes their own pauses.", costTable(results)},
 	}
-	fmt.Fprintf(w, "## The way back\n\n%s\n\n", where)
-	fmt.Fprintf(w, "%d runs each. Milliseconds: median (quartiles, least–greatest). The configuration is the default (SoakSec=10s,\n"+
-		"KeepOldSec=2min, differential probe), and nothing in it is shortened: no run gets as far as the verdict.\n\n", runs)
-	fmt.Fprint(w, "From the bad sign (the end of the first process of the successor's, by its pidfd) until the old version\naccepts again. "+
-		"Where WINCH was not sent yet its workers never stopped, and there is nothing to measure (–).\n\n")
-	wayTable(results).write(w)
-	fmt.Fprint(w, "\nFrom the start of a successor that crashes all the time until nginx-hotswap tells that it goes back; and what all\n"+
-		"clients together saw in a run. The longest gap includes their own pauses.\n\n")
-	costTable(results).write(w)
-	return nil
+	for i, row := range wrongs {
+		accepts := spans(results[i], func(r wayBack) time.Time { return r.sign }, func(r wayBack) time.Time { return r.accepts })
+		if accepts.n > 0 {
+			s.goals = append(s.goals, goal{"bad sign to an old worker that accepts, " + row.name, accepts.median, 100, " ms"})
+		}
+	}
+	return s
 }
 
 // wayTable tells of the time without workers that accept.

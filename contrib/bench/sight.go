@@ -28,7 +28,7 @@ func see(a *observer.Account) sight {
 			first(&s.started, e.At)
 		case e.What == observer.Forked && e.Side == observer.New:
 			first(&s.worker, e.At)
-		case e.What == observer.Gone, e.What == observer.Killed:
+		case e.What == observer.Gone && e.Side == observer.New, e.What == observer.Killed:
 			first(&s.sign, e.At)
 		case e.What == observer.Shifted:
 			first(&s.shifted, e.At)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 )
 
 // summary is what there is to say about a set of figures.
@@ -32,12 +33,32 @@ func quantile(sorted []float64, q float64) float64 {
 	return sorted[below] + (at-float64(below))*(sorted[above]-sorted[below])
 }
 
+// spread summarizes one figure of each run.
+func spread[T any](runs []T, figure func(T) float64) summary {
+	var figures []float64
+	for _, r := range runs {
+		figures = append(figures, figure(r))
+	}
+	return summarize(figures)
+}
+
+// millisOf is a span in milliseconds.
+func millisOf(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
 // String is "median (quartile-quartile, least-greatest)".
 func (s summary) String() string {
 	if s.n == 0 {
 		return "–"
 	}
 	return fmt.Sprintf("%s (%s–%s, %s–%s)", figure(s.median), figure(s.quarter), figure(s.three), figure(s.low), figure(s.high))
+}
+
+// short is "median (least–greatest)".
+func (s summary) short() string {
+	if s.n == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%s (%s–%s)", precise(s.median), precise(s.low), precise(s.high))
 }
 
 // figure has as many places as it deserves.

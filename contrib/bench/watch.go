@@ -29,7 +29,7 @@ func (m *machine) startWatch(ctx context.Context, args ...string) (*watch, error
 		return nil, err
 	}
 	// Ahead of all others, so that what it sees has the time at which it came.
-	args = append([]string{"--rr", "1", observePath, fmt.Sprintf("-master=%d", master), "-socket=" + siteSocket, "-url=" + siteURL}, args...)
+	args = append([]string{"--rr", "1", toolDir + "observe", fmt.Sprintf("-master=%d", master), "-socket=" + siteSocket}, args...)
 	w := &watch{cmd: m.Command(ctx, "chrt", args...)}
 	w.cmd.Stdout = &w.out
 	log, err := w.cmd.StderrPipe()

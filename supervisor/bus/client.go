@@ -22,12 +22,22 @@ var ErrNoDaemon = errors.New("the daemon is not running")
 // Client speaks to a running daemon. Close ends it.
 type Client struct{ conn *dbus.Conn }
 
+// ErrNoAnswer says that a daemon is there but does not answer, as one that is
+// stopped or hangs.
+var ErrNoAnswer = errors.New("the daemon does not answer within 2s; see `systemctl status nginx-hotswap`")
+
+// answerLimit is for what a daemon answers at once. What it is asked to do takes
+// as long as it takes.
+const answerLimit = 2 * time.Second
+
 // Dial connects to the daemon of a runtime directory. It returns ErrNoDaemon
-// when there is none, and does not wait longer than a handshake may take.
+// when there is none, and ErrNoAnswer when there is one that does not answer.
 func Dial(ctx context.Context, runtime string) (*Client, error) {
 	path := filepath.Join(runtime, Socket)
+	limited, cancel := context.WithTimeoutCause(ctx, answerLimit, ErrNoAnswer)
+	defer cancel()
 	var d net.Dialer
-	raw, err := d.DialContext(ctx, "unix", path)
+	raw, err := d.DialContext(limited, "unix", path)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
 		return nil, ErrNoDaemon
 	}
@@ -35,22 +45,53 @@ func Dial(ctx context.Context, runtime string) (*Client, error) {
 		return nil, fmt.Errorf("only root may speak to the daemon: %w", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach the daemon: %w", err)
+		return nil, unreachable(limited, err)
 	}
-	if err := raw.SetDeadline(time.Now().Add(handshakeLimit)); err != nil {
-		raw.Close()
-		return nil, err
-	}
-	conn, err := dbus.NewConn(raw)
+	conn, err := dbus.NewConn(raw, dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
 	if err != nil {
 		raw.Close()
 		return nil, err
 	}
-	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))}); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("cannot reach the daemon: %w", err)
+	stop := context.AfterFunc(limited, func() { conn.Close() })
+	err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))})
+	if !stop() && err == nil {
+		err = context.Cause(limited)
 	}
-	return &Client{conn}, raw.SetDeadline(time.Time{})
+	if err != nil {
+		conn.Close()
+		return nil, unreachable(limited, err)
+	}
+	return &Client{conn}, nil
+}
+
+// unreachable is why there is no connection: the limit of time is, if it is over.
+func unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if errors.Is(err, ErrNoAnswer) {
+		return ErrNoAnswer
+	}
+	return fmt.Errorf("cannot reach the daemon: %w", err)
+}
+
+// ask makes a call that is answered at once, or ErrNoAnswer is the error.
+func (c *Client) ask(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	limited, cancel := context.WithTimeoutCause(ctx, answerLimit, ErrNoAnswer)
+	defer cancel()
+	call := c.conn.Object(Name, path).CallWithContext(limited, method, 0, args...)
+	if call.Err != nil && limited.Err() != nil {
+		call.Err = context.Cause(limited)
+	}
+	return call
+}
+
+// failure says what could not be had. That nobody answers is said alone.
+func failure(what string, err error) error {
+	if errors.Is(err, ErrNoAnswer) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // Close ends the connection.
@@ -59,9 +100,8 @@ func (c *Client) Close() error { return c.conn.Close() }
 // Instances lists the instances that the daemon looks after.
 func (c *Client) Instances(ctx context.Context) ([]Listed, error) {
 	var list []Listed
-	err := c.conn.Object(Name, ManagerPath).CallWithContext(ctx, ManagerInterface+".ListInstances", 0).Store(&list)
-	if err != nil {
-		return nil, fmt.Errorf("the daemon does not list its instances: %w", err)
+	if err := c.ask(ctx, ManagerPath, ManagerInterface+".ListInstances").Store(&list); err != nil {
+		return nil, failure("the daemon does not list its instances", err)
 	}
 	return list, nil
 }
@@ -93,6 +133,9 @@ func (c *Client) Do(ctx context.Context, instance string, r supervisor.Request) 
 		options["dry-run"] = dbus.MakeVariant(r.DryRun)
 		options["force"] = dbus.MakeVariant(r.Force)
 		options["if-running"] = dbus.MakeVariant(r.IfRunning)
+		if r.FromReload {
+			options["from-reload"] = dbus.MakeVariant(true)
+		}
 	}
 	var out supervisor.Outcome
 	var code int32
@@ -109,59 +152,9 @@ func (c *Client) Do(ctx context.Context, instance string, r supervisor.Request) 
 // Status asks for the state of an instance.
 func (c *Client) Status(ctx context.Context, instance string) (supervisor.Status, error) {
 	var all map[string]dbus.Variant
-	err := c.conn.Object(Name, InstancePath(instance)).CallWithContext(ctx, "org.freedesktop.DBus.Properties.GetAll", 0, InstanceInterface).Store(&all)
+	err := c.ask(ctx, InstancePath(instance), propertiesInterface+".GetAll", InstanceInterface).Store(&all)
 	if err != nil {
-		return supervisor.Status{}, fmt.Errorf("the daemon does not tell the state of %s: %w", instance, err)
+		return supervisor.Status{}, failure("the daemon does not tell the state of "+instance, err)
 	}
 	return statusOf(all)
-}
-
-func statusOf(all map[string]dbus.Variant) (supervisor.Status, error) {
-	var s supervisor.Status
-	var phase string
-	var main uint32
-	var running RunningProperty
-	var disk DiskProperty
-	var masters []MasterProperty
-	var last LastProperty
-	for name, to := range map[string]any{
-		"Name": &s.Name, "Unit": &s.Unit, "MainPID": &main, "Phase": &phase, "Running": &running, "Disk": &disk,
-		"Pending": &s.Pending, "Held": &s.Held, "Reason": &s.Reason, "Alert": &s.Alert, "Masters": &masters, "Last": &last,
-	} {
-		v, ok := all[name]
-		if !ok {
-			return s, fmt.Errorf("the daemon speaks another version: it has no property %s", name)
-		}
-		if err := v.Store(to); err != nil {
-			return s, fmt.Errorf("the daemon speaks another version: property %s: %w", name, err)
-		}
-	}
-	s.MainPID, s.Phase = int(main), supervisor.Phase(phase)
-	s.Running = supervisor.RunningStatus{BuildStatus: supervisor.BuildStatus{Version: running.Version, SHA256: running.SHA256},
-		Path: running.Path, Since: timeOf(running.Since)}
-	s.Disk = supervisor.BuildStatus(disk)
-	s.Masters = mastersOf(masters)
-	if last.ID != "" {
-		s.Last = &supervisor.LastStatus{ID: last.ID, Result: supervisor.Result(last.Result), Reason: last.Reason, Finished: timeOf(last.Finished)}
-	}
-	return s, nil
-}
-
-func mastersOf(masters []MasterProperty) []supervisor.MasterStatus {
-	list := make([]supervisor.MasterStatus, len(masters))
-	for i, m := range masters {
-		list[i] = supervisor.MasterStatus{PID: int(m.PID), Role: m.Role, Version: m.Version, Workers: make([]supervisor.WorkerStatus, len(m.Workers))}
-		for j, w := range m.Workers {
-			list[i].Workers[j] = supervisor.WorkerStatus{PID: int(w.PID), Draining: w.Draining, Connections: int(w.Connections)}
-		}
-	}
-	return list
-}
-
-func timeOf(microseconds uint64) *time.Time {
-	if microseconds == 0 {
-		return nil
-	}
-	t := time.UnixMicro(int64(microseconds))
-	return &t
 }

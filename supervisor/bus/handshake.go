@@ -103,34 +103,3 @@ func readLine(r io.Reader) (string, error) {
 	}
 	return "", errors.New("line of the handshake is too long")
 }
-
-// accepted is a connection after its handshake. godbus speaks only the
-// client's side of it before it takes messages, so that side gets the answers
-// that it expects, from here and not from the peer.
-type accepted struct {
-	net.Conn
-	answers bytes.Buffer
-	begun   bool
-}
-
-func (a *accepted) Write(p []byte) (int, error) {
-	if a.begun {
-		return a.Conn.Write(p)
-	}
-	for line := range bytes.Lines(bytes.TrimLeft(p, "\x00")) {
-		line = bytes.TrimSpace(line)
-		if string(line) == "BEGIN" {
-			a.begun = true
-			continue
-		}
-		fmt.Fprintf(&a.answers, "%s\r\n", reply(string(line), hex.EncodeToString(make([]byte, 16))))
-	}
-	return len(p), nil
-}
-
-func (a *accepted) Read(p []byte) (int, error) {
-	if a.answers.Len() > 0 {
-		return a.answers.Read(p)
-	}
-	return a.Conn.Read(p)
-}

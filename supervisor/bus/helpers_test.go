@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -20,6 +22,12 @@ import (
 const childEnv = "BUS_TEST_RUNTIME"
 
 func TestMain(m *testing.M) {
+	if socket := os.Getenv(nobodyEnv); socket != "" {
+		if err := beNobody(socket, os.Args[1]); err != nil {
+			fmt.Println(err)
+		}
+		os.Exit(0)
+	}
 	if runtime := os.Getenv(childEnv); runtime != "" {
 		if err := beSomebodyElse(runtime, os.Args[1]); err != nil {
 			fmt.Println(err)
@@ -52,29 +60,46 @@ func beSomebodyElse(runtime, id string) error {
 
 // daemon is a server with instances that are not running.
 type daemon struct {
+	*Server
 	runtime string
 	stop    func()
+
+	mu        sync.Mutex
+	instances []*supervisor.Supervisor
+}
+
+func (d *daemon) list() []*supervisor.Supervisor {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.instances)
+}
+
+// change adds or removes instances, as the daemon may.
+func (d *daemon) change(how func([]*supervisor.Supervisor) []*supervisor.Supervisor) {
+	d.mu.Lock()
+	d.instances = how(d.instances)
+	d.mu.Unlock()
+	d.Changed("")
 }
 
 // serve starts a server; reload may be nil.
 func serve(t *testing.T, reload func() error, names ...string) *daemon {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	var instances []*supervisor.Supervisor
+	d := &daemon{runtime: runtimeDirectory(t)}
+	d.Server = &Server{Instances: d.list, Reload: reload, Log: slog.New(slog.DiscardHandler), Level: new(slog.LevelVar)}
 	ended := make(chan error, len(names)+1)
 	for _, name := range names {
-		s := newInstance(t, name)
-		instances = append(instances, s)
+		s := newInstance(t, name, func() { d.Changed(name) })
+		d.instances = append(d.instances, s)
 		go func() { ended <- s.Run(ctx) }()
 	}
-	runtime := runtimeDirectory(t)
-	s := &Server{Instances: func() []*supervisor.Supervisor { return instances }, Reload: reload, Log: slog.New(slog.DiscardHandler)}
-	if err := s.Listen(runtime); err != nil {
+	if err := d.Listen(d.runtime); err != nil {
 		t.Fatal(err)
 	}
-	go func() { ended <- s.Serve(ctx) }()
+	go func() { ended <- d.Serve(ctx) }()
 	stopped := false
-	stop := func() {
+	d.stop = func() {
 		if stopped {
 			return
 		}
@@ -86,14 +111,23 @@ func serve(t *testing.T, reload func() error, names ...string) *daemon {
 			}
 		}
 	}
-	t.Cleanup(stop)
-	return &daemon{runtime, stop}
+	t.Cleanup(d.stop)
+	return d
 }
 
-func newInstance(t *testing.T, name string) *supervisor.Supervisor {
+func newInstance(t *testing.T, name string, changed func()) *supervisor.Supervisor {
 	dir := t.TempDir()
 	return supervisor.New(supervisor.InstanceConfig{Name: name, PIDFile: filepath.Join(dir, "none.pid")}, supervisor.Options{
-		Config: supervisor.Defaults(), Store: supervisor.Store{Runtime: dir, State: dir}, PackageLocks: []supervisor.PackageLock{}})
+		Config: supervisor.Defaults(), Store: supervisor.Store{Runtime: dir, State: dir}, PackageLocks: []supervisor.PackageLock{}, OnChange: changed})
+}
+
+// disturb gives an instance another reason for not running.
+func disturb(t *testing.T, s *supervisor.Supervisor, how string) {
+	t.Helper()
+	if err := os.WriteFile(s.PIDFile(), []byte(how), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Poke()
 }
 
 // runtimeDirectory has a short name, which sun_path needs, and is open to

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -139,11 +140,16 @@ func TestDialDoesNotHang(t *testing.T) {
 	}
 	defer l.Close()
 	began := time.Now()
-	if c, err := Dial(t.Context(), dir); err == nil {
-		t.Errorf("got %v", c)
+	if c, err := Dial(t.Context(), dir); err != ErrNoAnswer {
+		t.Errorf("got %v, %v", c, err)
 	}
-	if d := time.Since(began); d > 2*handshakeLimit {
+	if d := time.Since(began); d > 2*answerLimit {
 		t.Errorf("it took %v", d)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if c, err := Dial(ctx, dir); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrNoAnswer) {
+		t.Errorf("with a deadline that is sooner: %v, %v", c, err)
 	}
 }
 

@@ -68,13 +68,13 @@ func TestUpgrade(t *testing.T) {
 
 // TestUpgradeOptions checks that every field of a request arrives.
 func TestUpgradeOptions(t *testing.T) {
-	want := supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitDone, DryRun: true, Force: true, IfRunning: true, To: "1.2.3"}
+	want := supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitVerdict, DryRun: true, Force: true, IfRunning: true, FromReload: true, To: "1.2.3"}
 	want.Action = supervisor.ActionRollback // that is the method's
 	complete(t, reflect.ValueOf(want), "Request")
 	want.Action = ""
 	got, err := requestOf(map[string]dbus.Variant{
-		"origin": dbus.MakeVariant("cli"), "wait": dbus.MakeVariant("done"), "dry-run": dbus.MakeVariant(true),
-		"force": dbus.MakeVariant(true), "if-running": dbus.MakeVariant(true), "to": dbus.MakeVariant("1.2.3"),
+		"origin": dbus.MakeVariant("cli"), "wait": dbus.MakeVariant("verdict"), "dry-run": dbus.MakeVariant(true),
+		"force": dbus.MakeVariant(true), "if-running": dbus.MakeVariant(true), "from-reload": dbus.MakeVariant(true), "to": dbus.MakeVariant("1.2.3"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -167,17 +167,12 @@ func TestProperties(t *testing.T) {
 // TestIntrospection compares what is declared with what is sent.
 func TestIntrospection(t *testing.T) {
 	sent := variants(fullStatus())
-	for _, iface := range instanceNode.Interfaces {
-		if iface.Name != InstanceInterface {
-			continue
-		}
-		if len(iface.Properties) != len(sent) {
-			t.Errorf("%d properties are declared, %d sent", len(iface.Properties), len(sent))
-		}
-		for _, p := range iface.Properties {
-			if got := sent[p.Name].Signature().String(); got != p.Type {
-				t.Errorf("%s is declared as %s and sent as %s", p.Name, p.Type, got)
-			}
+	if len(instanceInterface.Properties) != len(sent) {
+		t.Errorf("%d properties are declared, %d sent", len(instanceInterface.Properties), len(sent))
+	}
+	for _, p := range instanceInterface.Properties {
+		if got := sent[p.Name].Signature().String(); got != p.Type {
+			t.Errorf("%s is declared as %s and sent as %s", p.Name, p.Type, got)
 		}
 	}
 	var xml string

@@ -1,10 +1,14 @@
 package bus
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -25,7 +29,22 @@ func fullStatus() supervisor.Status {
 			{PID: 1, Role: "old", Version: "1.22.1", Workers: []supervisor.WorkerStatus{{PID: 2, Draining: true, Connections: 3}}},
 			{PID: 4, Role: "successor", Version: "1.22.9", Workers: []supervisor.WorkerStatus{{PID: 5, Draining: true, Connections: 6}, {PID: 7, Draining: true, Connections: 8}}},
 		},
-		Last: &supervisor.LastStatus{ID: "20260301T120000.123-abcde", Result: supervisor.RolledBack, Reason: "because", Finished: &finished},
+		Cycle: fullCycle(),
+		Last:  &supervisor.LastStatus{ID: "20260301T120000.123-abcde", Result: supervisor.RolledBack, Reason: "because", Finished: &finished},
+	}
+}
+
+func fullCycle() *supervisor.CycleStatus {
+	times := make([]time.Time, 8)
+	for i := range times {
+		times[i] = time.UnixMicro(1772366400000001 + int64(i))
+	}
+	return &supervisor.CycleStatus{
+		ID: "20260301T120000.123-fghij", Origin: supervisor.OriginDpkg, Started: times[0], From: "1.22.1", To: "1.22.9", Reason: "a worker died",
+		Steps: []supervisor.StepRecord{
+			{Phase: supervisor.Verifying, Started: times[1], DurationMS: 12}, {Phase: supervisor.Draining, Started: times[2], DurationMS: 34}},
+		Connections: 56, SoakUntil: &times[3], KeepUntil: &times[4], ConfirmUntil: &times[5], DrainUntil: &times[6],
+		Probes: []supervisor.ProbeStatus{{Target: "http://[::1]/", Good: true, Text: "not asked", Asked: times[7], TookUS: 789, Rounds: 10}},
 	}
 }
 
@@ -75,7 +94,7 @@ func overTheWire(t *testing.T, all map[string]dbus.Variant) (supervisor.Status, 
 			t.Error(err)
 			return
 		}
-		peer, err := dbus.NewConn(&accepted{Conn: far})
+		peer, err := dbus.NewConn(newAccepted(far))
 		if err == nil {
 			err = peer.Export(fixed{all}, InstancePath("x"), "org.freedesktop.DBus.Properties")
 		}
@@ -94,7 +113,44 @@ func overTheWire(t *testing.T, all map[string]dbus.Variant) (supervisor.Status, 
 	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal("0")}); err != nil {
 		t.Fatal(err)
 	}
-	return (&Client{conn}).Status(t.Context(), "x")
+	return (&Client{conn: conn}).Status(t.Context(), "x")
+}
+
+// TestNoAnswer calls a daemon that hangs after the handshake.
+func TestNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		go func() {
+			if err := accept(far); err == nil {
+				_, _ = io.Copy(io.Discard, far)
+			}
+		}()
+		conn, err := dbus.NewConn(near)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.Auth([]dbus.Auth{dbus.AuthExternal("0")}); err != nil {
+			t.Fatal(err)
+		}
+		c := &Client{conn: conn}
+		for name, ask := range map[string]func(context.Context) error{
+			"Instances": func(ctx context.Context) error { _, err := c.Instances(ctx); return err },
+			"Status":    func(ctx context.Context) error { _, err := c.Status(ctx, "nginx"); return err },
+			"Changes":   func(ctx context.Context) error { _, err := c.Changes(ctx); return err },
+		} {
+			began := time.Now()
+			if err := ask(t.Context()); err != ErrNoAnswer || time.Since(began) != answerLimit {
+				t.Errorf("%s: %v after %v", name, err, time.Since(began))
+			}
+			cancelled, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := ask(cancelled); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s, given up: %v", name, err)
+			}
+		}
+	})
 }
 
 func TestStatusRoundTrip(t *testing.T) {
@@ -103,6 +159,8 @@ func TestStatusRoundTrip(t *testing.T) {
 	empty := supervisor.Status{Name: "nginx", Phase: supervisor.Idle, Masters: []supervisor.MasterStatus{}}
 	unfinished := fullStatus()
 	unfinished.Last.Finished = nil
+	unfinished.Cycle.Steps, unfinished.Cycle.Probes = []supervisor.StepRecord{}, []supervisor.ProbeStatus{}
+	unfinished.Cycle.SoakUntil, unfinished.Cycle.DrainUntil = nil, nil
 	unfinished.Masters[0].Workers = []supervisor.WorkerStatus{}
 	for name, want := range map[string]supervisor.Status{"full": full, "empty": empty, "in parts": unfinished} {
 		got, err := overTheWire(t, variants(want))

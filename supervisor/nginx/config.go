@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Options are the command line options of a master that matter here.
@@ -52,6 +53,14 @@ type Files struct {
 	PID    string // where the build puts the pid file if nothing else is said
 	prefix string
 	global string
+	memo   *confMemo
+}
+
+// Remembering returns the same files, with a memory: a file of the configuration
+// is read again when it has changed.
+func (f Files) Remembering() Files {
+	f.memo = &confMemo{now: time.Now, known: make(map[string]remembered)}
+	return f
 }
 
 // Locate finds the files of a master with these arguments, this build and this

@@ -23,6 +23,9 @@ func directives(source string) iter.Seq2[int, []string] {
 			}
 			switch t.kind {
 			case word:
+				if words == nil {
+					words = make([]string, 0, 4) // hardly any directive has more
+				}
 				if len(words) < maxWords {
 					words = append(words, t.text)
 				}
@@ -77,10 +80,18 @@ func nextToken(source string) (token, string) {
 		return token{kind: c}, source[1:]
 	case '"', '\'':
 		n := wordEnd(source[1:], string(c))
-		return token{word, unescape.Replace(source[1 : 1+n])}, strings.TrimPrefix(source[1+n:], string(c))
+		return token{word, plain(source[1 : 1+n])}, strings.TrimPrefix(source[1+n:], string(c))
 	}
 	n := wordEnd(source, blanks+";{")
-	return token{word, unescape.Replace(source[:n])}, source[n:]
+	return token{word, plain(source[:n])}, source[n:]
+}
+
+// plain is a word without its backslashes. Hardly any word has one.
+func plain(text string) string {
+	if strings.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	return unescape.Replace(text)
 }
 
 // wordEnd finds the first of the characters that ends a word. A backslash takes

@@ -18,7 +18,7 @@ func (f Files) Included(root *Root) []string {
 	found := []string{f.Config}
 	seen := map[string]bool{f.Config: true}
 	for i := 0; i < len(found) && len(found) < maxIncluded; i++ {
-		for _, pattern := range includes(root, found[i]) {
+		for _, pattern := range f.memo.read(root, found[i]).includes {
 			for _, path := range expand(root, absolute(pattern, filepath.Dir(f.Config))) {
 				if !seen[path] {
 					seen[path] = true
@@ -35,31 +35,16 @@ func (f Files) Included(root *Root) []string {
 func (f Files) ServerNames(root *Root, most int) []string {
 	var names []string
 	for _, path := range f.Included(root) {
-		for _, words := range directives(read(root, path)) {
-			if words[0] != "server_name" {
-				continue
+		for _, name := range f.memo.read(root, path).serverNames {
+			if len(names) >= most {
+				return names
 			}
-			for _, name := range words[1:] {
-				if len(names) >= most {
-					return names
-				}
-				if !slices.Contains(names, name) {
-					names = append(names, name)
-				}
+			if !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}
 	return names
-}
-
-func includes(root *Root, path string) []string {
-	var patterns []string
-	for _, words := range directives(read(root, path)) {
-		if len(words) == 2 && words[0] == "include" {
-			patterns = append(patterns, words[1])
-		}
-	}
-	return patterns
 }
 
 // read returns the text of a file, or "" when it cannot be read.
@@ -69,11 +54,14 @@ func read(root *Root, path string) string {
 		return ""
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxConfig))
-	if err != nil {
+	var text strings.Builder
+	if info, err := file.Stat(); err == nil {
+		text.Grow(int(min(info.Size(), maxConfig)))
+	}
+	if _, err := io.Copy(&text, io.LimitReader(file, maxConfig)); err != nil {
 		return ""
 	}
-	return string(text)
+	return text.String()
 }
 
 // UnixListeners returns the paths of the configuration's `listen unix:`
@@ -81,14 +69,7 @@ func read(root *Root, path string) string {
 func (f Files) UnixListeners(root *Root) []string {
 	var paths []string
 	for _, file := range f.Included(root) {
-		for _, words := range directives(read(root, file)) {
-			if len(words) < 2 || words[0] != "listen" {
-				continue
-			}
-			if path, ok := strings.CutPrefix(words[1], "unix:"); ok {
-				paths = append(paths, path)
-			}
-		}
+		paths = append(paths, f.memo.read(root, file).unix...)
 	}
 	return paths
 }

@@ -28,6 +28,7 @@ type watcher struct {
 	seen      map[nginx.ID]bool // processes
 	accepts   map[nginx.ID]bool // workers that have said so
 	isShifted bool
+	isGone    bool // old
 	kill      <-chan time.Time
 }
 
@@ -53,7 +54,8 @@ func (w *watcher) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return w.look(ctx) // what is there at the end is seen for certain
+			w.look(ctx) // what is there at the end is seen for certain
+			return nil
 		case <-w.kill:
 			w.kill = nil
 			w.tell(Killed, New, w.successor.PID, "")
@@ -61,17 +63,16 @@ func (w *watcher) run(ctx context.Context) error {
 				return err
 			}
 		case <-tick.C:
-			if err := w.look(ctx); err != nil {
-				return err
-			}
+			w.look(ctx)
 		}
 	}
 }
 
-func (w *watcher) look(ctx context.Context) error {
+func (w *watcher) look(ctx context.Context) {
 	tree, err := nginx.ReadTree(w.old)
-	if err != nil {
-		return err
+	if err != nil && !w.isGone { // so the upgrade has no way back
+		w.isGone = true
+		w.tell(Gone, Old, w.old.PID, "")
 	}
 	for _, child := range tree.Successors() {
 		if w.executed[child.ID] {
@@ -85,7 +86,7 @@ func (w *watcher) look(ctx context.Context) error {
 	}
 	w.workers(ctx, tree, Old)
 	if w.successor == nil {
-		return nil
+		return
 	}
 	if below, err := nginx.ReadTree(w.successor.ID); err == nil { // else it is gone, which its pidfd tells
 		w.workers(ctx, below, New)
@@ -98,7 +99,6 @@ func (w *watcher) look(ctx context.Context) error {
 			w.kill = time.After(w.KillAfter)
 		}
 	}
-	return nil
 }
 
 // workers tells of workers that are new, or accept since a moment ago.

@@ -29,11 +29,13 @@ func run(in io.Reader, out, log io.Writer) error {
 	var url string
 	flag.IntVar(&o.Master, "master", 0, "`PID` of the old master")
 	flag.StringVar(&o.Socket, "socket", "", "`PATH` of a unix socket on which it serves /")
-	flag.StringVar(&url, "url", "", "`URL` of the same site for the traffic")
+	flag.StringVar(&url, "url", "", "`URL` of the same site for traffic, none by default")
 	flag.BoolVar(&o.Quiet, "quiet", false, "no request until the old workers accept no more")
 	flag.DurationVar(&o.KillAfter, "kill-after", 0, "kill the successor this `LONG` after that")
 	flag.Parse()
-	o.Load.Targets = targets(url, o.Socket)
+	if url != "" {
+		o.Load.Targets = targets(url, o.Socket)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		io.Copy(io.Discard, in) // an error ends the input as well

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
+
+// TestPlainView shows a cycle to a pipe, moment by moment.
+func TestPlainView(t *testing.T) {
+	var out strings.Builder
+	p := newPlainView(&out)
+	at := noon
+	show := func(after time.Duration, list ...supervisor.Status) {
+		at = at.Add(after)
+		p.show(list, at)
+	}
+	left := func(connections ...int) supervisor.Status {
+		s := draining()
+		s.Masters = slices.Clone(s.Masters)
+		s.Masters[0].Workers = nil
+		for i, n := range connections {
+			s.Masters[0].Workers = append(s.Masters[0].Workers, supervisor.WorkerStatus{PID: 2403 + i, Draining: true, Connections: n})
+		}
+		return s
+	}
+	down := supervisor.Status{Name: "angie", Phase: supervisor.Idle, Reason: "nginx is not running: \x1b[2Jangie.service is inactive"}
+	show(0, down, serving())
+	show(time.Second, down, serving())
+	show(time.Second, down, soaking())
+	show(time.Second, down, soaking())
+	show(7*time.Second, down, draining())
+	show(time.Second, down, left(3))      // too soon, and too little
+	show(time.Second, down, left(2))      // half of it
+	show(8*time.Second, down, left(2, 0)) // nothing new
+	show(8*time.Second, down, left(1, 0))
+	show(time.Second, down, left())
+	show(time.Second, under("blog", goingBack()))
+	golden(t, "plain", strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"))
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestDaemonDoesNotAnswer stops a daemon in its tracks: every command that needs
+// it says so soon.
+func TestDaemonDoesNotAnswer(t *testing.T) {
+	g := newStage(t)
+	if err := g.daemon.Process.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	g.untilStopped()
+	for _, command := range []string{"status", "status --json", "status --follow", "upgrade", "rollback", "confirm", "hold", "unhold", "reload"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			out, err := g.command(strings.Fields(command)...).CombinedOutput()
+			took := time.Since(began)
+			ended, ok := errors.AsType[*exec.ExitError](err)
+			if !ok || ended.ExitCode() != 1 || !regexp.MustCompile(`^nginx-hotswap: the daemon does not answer\b.*\n$`).Match(out) {
+				t.Errorf("%v:\n%s", err, out)
+			}
+			if took > 3*time.Second { // 2 s, and a slow machine's start of a program
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+// untilStopped waits until the kernel has stopped the daemon.
+func (g *stage) untilStopped() {
+	g.t.Helper()
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(g.daemon.Process.Pid, &status, unix.WUNTRACED, nil); err != nil || !status.Stopped() {
+		g.t.Fatalf("the daemon was not stopped: %v, %v", status, err)
+	}
+}

@@ -1,0 +1,48 @@
+package main
+
+import "time"
+
+// plan says how much is measured.
+type plan struct {
+	release  string   // of Debian, for what one release tells; "" is a copy of this machine
+	releases []string // for what clients notice
+
+	clientRuns    int
+	clientWindow  time.Duration
+	ways          []string // of an upgrade; nil is all
+	badRuns       int
+	rollbackRuns  int
+	cycleRuns     int
+	loads         []load
+	drainRuns     int
+	drainWindow   time.Duration
+	connections   []int
+	idleWindow    time.Duration
+	instances     []int
+	keepAliveRuns int
+}
+
+// load is what nginx has to do at its start.
+type load struct{ Workers, Blocks int }
+
+// full is for the figures, on a machine that does nothing else: less than half an
+// hour.
+var full = plan{
+	release: "bookworm", releases: []string{"bookworm", "trixie"},
+	clientRuns: 5, clientWindow: 8 * time.Second, badRuns: 5, rollbackRuns: 10,
+	cycleRuns: 15, loads: []load{{1, 1}, {8, 1}, {64, 1}, {1, 1000}, {1, 10000}},
+	drainRuns: 2, drainWindow: 20 * time.Second, connections: []int{100, 10000, 50000},
+	idleWindow: time.Minute, instances: []int{1, 200}, keepAliveRuns: 5,
+}
+
+// quick proves that everything can be measured, and tells little about time: less
+// than three minutes.
+var quick = plan{
+	releases: []string{""}, clientRuns: 1, clientWindow: 6 * time.Second, ways: []string{wayReload, wayFloor, wayWatcher},
+	cycleRuns: 3, loads: []load{{1, 1}, {2, 100}},
+	drainRuns: 1, drainWindow: 3 * time.Second, connections: []int{100, 1000},
+	idleWindow: 5 * time.Second, instances: []int{1, 10},
+}
+
+// quickParts are those that a quick run makes.
+var quickParts = []string{"clients", "cycle", "drain", "idle"}

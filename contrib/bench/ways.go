@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
+
+// The ways in which an nginx that runs gets another program or configuration.
+const (
+	wayRestart    = "`systemctl restart nginx`"
+	wayPackage    = "package upgrade as it is"
+	wayScript     = "`/etc/init.d/nginx upgrade`"
+	wayReload     = "`systemctl reload nginx`"
+	wayFloor      = "bare procedure at its floor"
+	wayWatcher    = "nginx-hotswap, by its watcher"
+	wayOurPackage = "nginx-hotswap, package upgrade"
+)
+
+// way is one of them.
+type way struct {
+	name  string
+	ours  bool // in the machine with nginx-hotswap
+	ready func(context.Context, *machine) error
+	act   func(context.Context, *machine) error
+}
+
+var ways = []way{
+	{wayRestart, false, nil, script("systemctl restart nginx")},
+	{wayPackage, false, repository, upgradePackages},
+	{wayScript, false, nil, script("/etc/init.d/nginx upgrade")},
+	{wayReload, false, nil, script("systemctl reload nginx")},
+	{wayFloor, false, nil, func(ctx context.Context, m *machine) error {
+		_, err := m.floor(ctx, "nginx")
+		return err
+	}},
+	{wayWatcher, true, nil, landAgain},
+	{wayOurPackage, true, repository, cycleOf(upgradePackages)},
+}
+
+// script is a way that consists of a command.
+func script(text string) func(context.Context, *machine) error {
+	return func(ctx context.Context, m *machine) error {
+		_, err := m.run(ctx, text)
+		return err
+	}
+}
+
+// cycleOf adds to an act that nginx-hotswap makes a good upgrade of it.
+func cycleOf(act func(context.Context, *machine) error) func(context.Context, *machine) error {
+	return func(ctx context.Context, m *machine) error {
+		before, err := m.status(ctx)
+		if err != nil {
+			return err
+		}
+		if err := act(ctx, m); err != nil {
+			return err
+		}
+		after, err := m.ended(ctx, before.Last)
+		if err == nil && after.Last.Result != supervisor.Upgraded {
+			err = fmt.Errorf("cycle %s ends %s: %s", after.Last.ID, after.Last.Result, after.Last.Reason)
+		}
+		return err
+	}
+}
+
+// landAgain puts another file with the same program in nginx's place.
+func landAgain(ctx context.Context, m *machine) error {
+	return cycleOf(func(_ context.Context, m *machine) error {
+		build, err := os.ReadFile(m.Path(nginxPath))
+		return errors.Join(err, m.land(build))
+	})(ctx, m)
+}
+
+// chosenWays are those of the plan.
+func (b *bench) chosenWays() []way {
+	if b.ways == nil {
+		return ways
+	}
+	var chosen []way
+	for _, name := range b.ways {
+		for _, w := range ways {
+			if w.name == name {
+				chosen = append(chosen, w)
+			}
+		}
+	}
+	return chosen
+}

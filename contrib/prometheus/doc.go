@@ -1,0 +1,2 @@
+// Package prometheus has alert rules for Prometheus, and tests of them.
+package prometheus

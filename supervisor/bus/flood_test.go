@@ -1,0 +1,201 @@
+package bus
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
+
+const tooMany = "org.freedesktop.DBus.Error.LimitsExceeded"
+
+// flood makes calls without waiting for answers and counts what came of them.
+func flood(t *testing.T, conn *dbus.Conn, many int, path dbus.ObjectPath, method string, args ...any) map[string]int {
+	t.Helper()
+	answers := make(chan *dbus.Call, many)
+	for range many {
+		conn.Object(Name, path).Go(method, 0, answers, args...)
+	}
+	got := map[string]int{}
+	for range many {
+		select {
+		case call := <-answers:
+			got[errorName(call.Err)]++
+		case <-time.After(30 * time.Second):
+			t.Fatalf("answers are missing: %v", got)
+		}
+	}
+	return got
+}
+
+// TestFlood makes ten thousand calls at once: each is answered, others do not
+// notice, and nothing is left behind.
+func TestFlood(t *testing.T) {
+	d := serve(t, nil, "nginx")
+	c, good := d.dial(t), d.dial(t)
+	if _, err := good.Status(t.Context(), "nginx"); err != nil {
+		t.Fatal(err)
+	}
+	before := runtime.NumGoroutine()
+	const many = 10_000
+	for method, args := range map[string][]any{
+		propertiesInterface + ".GetAll": {InstanceInterface},
+		InstanceInterface + ".Nonsense": {strings.Repeat("x", 1000)},
+	} {
+		done := make(chan struct{})
+		slowest := make(chan time.Duration, 1)
+		go func() {
+			worst := time.Duration(0)
+			for began := time.Now(); ; began = time.Now() {
+				if _, err := good.Instances(context.Background()); err != nil {
+					t.Error(err)
+				}
+				worst = max(worst, time.Since(began))
+				select {
+				case <-done:
+					slowest <- worst
+					return
+				case <-time.After(time.Millisecond):
+				}
+			}
+		}()
+		began := time.Now()
+		got := flood(t, c.conn, many, InstancePath("nginx"), method, args...)
+		close(done)
+		worst := <-slowest
+		t.Logf("%s: %v in %v, another client waited %v at most", method, got, time.Since(began), worst)
+		if got[""]+got[tooMany]+got["org.freedesktop.DBus.Error.UnknownMethod"] != many {
+			t.Errorf("got %v", got)
+		}
+		if worst > 5*time.Second {
+			t.Errorf("another client waited %v", worst)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+// TestSlowMethods fills a sender's places with calls that wait: its further
+// calls are refused, those of others are not.
+func TestSlowMethods(t *testing.T) {
+	d, b := onBus(t, "nginx")
+	busy := supervisor.New(supervisor.InstanceConfig{Name: "busy", PIDFile: "/nonexistent"}, supervisor.Options{Config: supervisor.Defaults(),
+		Store: supervisor.Store{Runtime: t.TempDir(), State: t.TempDir()}}) // nobody runs it: no answer
+	d.change(func(all []*supervisor.Supervisor) []*supervisor.Supervisor { return append(all, busy) })
+	conn := b.dial(t)
+	answers := make(chan *dbus.Call, callsAtOnce)
+	for range callsAtOnce {
+		conn.Object(Name, InstancePath("busy")).Go(InstanceInterface+".Hold", 0, answers)
+	}
+	phase := func(conn *dbus.Conn) string {
+		return errorName(conn.Object(Name, InstancePath("nginx")).Call(getProperty, 0, InstanceInterface, "Phase").Err)
+	}
+	for end := time.Now().Add(10 * time.Second); phase(conn) != tooMany; {
+		if time.Now().After(end) {
+			t.Fatal("calls that wait are not counted")
+		}
+	}
+	if got := phase(b.dial(t)); got != "" {
+		t.Errorf("another sender: %s", got)
+	}
+	// They do not wait for an instance that is gone.
+	d.change(func(all []*supervisor.Supervisor) []*supervisor.Supervisor { return all[:1] })
+	for range callsAtOnce {
+		select {
+		case call := <-answers:
+			if got := errorName(call.Err); got != "org.freedesktop.DBus.Error.Failed" {
+				t.Errorf("got %s", got)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("calls wait for an instance that is gone")
+		}
+	}
+	if got := phase(conn); got != "" {
+		t.Errorf("after that: %s", got)
+	}
+}
+
+func TestBigMessages(t *testing.T) {
+	d, b := onBus(t, "nginx")
+	peer := d.dial(t)
+	big := strings.Repeat("x", maxMessage)
+	for name, conn := range map[string]*dbus.Conn{"private": peer.conn, "system bus": b.dial(t)} {
+		object := conn.Object(Name, InstancePath("nginx"))
+		err := object.Call(InstanceInterface+".Upgrade", 0, map[string]dbus.Variant{big: dbus.MakeVariant(true)}).Err
+		if errorName(err) != tooMany || !strings.Contains(err.Error(), "65536 bytes") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := object.Call(getProperty, 0, InstanceInterface, "Phase").Err; err != nil {
+			t.Errorf("%s, after that: %v", name, err)
+		}
+	}
+}
+
+// TestDeafPeer sends calls and reads no answer: it loses its connection, and
+// until then nothing piles up.
+func TestDeafPeer(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	w := newWire(far)
+	w.begun = true
+	go func() { _, _ = w.Write([]byte("an answer")) }()
+	// The answer is stuck: nothing is read meanwhile.
+	for len(w.writing) == 0 {
+		runtime.Gosched()
+	}
+	read := make(chan struct{})
+	go func() {
+		_, _ = w.Read(make([]byte, 1))
+		close(read)
+	}()
+	if err := near.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := near.Write([]byte("l")); err == nil {
+		t.Errorf("%d bytes were read while the answer was stuck", n)
+	}
+	if _, err := io.ReadFull(near, make([]byte, len("an answer"))); err != nil {
+		t.Fatal(err)
+	}
+	near.Close()
+	<-read
+}
+
+func FuzzFrames(f *testing.F) {
+	call := func(fields, body uint32, rest string) []byte {
+		b := []byte{'l', byte(dbus.TypeMethodCall), 0, 1}
+		b = binary.LittleEndian.AppendUint32(b, body)
+		b = binary.LittleEndian.AppendUint32(b, 7)
+		b = binary.LittleEndian.AppendUint32(b, fields)
+		return append(b, rest...)
+	}
+	f.Add(call(0, 4, "body"))
+	f.Add(call(16, maxMessage, "\x07\x01s\x00\x04\x00\x00\x00:1.5\x00\x00\x00\x00"))
+	f.Add(call(0xffffffff, 0xffffffff, ""))
+	f.Add([]byte("B\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in := newFrames(strings.NewReader(string(data)))
+		refused := 0
+		in.refuse = func(sender string, _ uint32) {
+			refused++
+			if strings.Contains(sender, "\x00") && strings.HasSuffix(sender, "\x00") {
+				t.Errorf("the sender is %q", sender)
+			}
+		}
+		passed, err := io.ReadAll(&in)
+		if len(passed) > len(data) || refused*fixedHeader > len(data) {
+			t.Errorf("%d bytes and %d refusals of %d bytes, %v", len(passed), refused, len(data), err)
+		}
+	})
+}
