@@ -26,7 +26,7 @@ type candidate struct {
 	overwritten []string
 	same        bool // the binary is the running one, only replaced ones differ
 	tested      time.Duration
-	tight       string // there is hardly memory for two generations
+	mind        []string // what is no reason to refuse it
 }
 
 func (c *candidate) Close() {

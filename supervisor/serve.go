@@ -153,8 +153,8 @@ func (s *Supervisor) dryRun(ctx context.Context, c *candidate) Outcome {
 	if drift := driftText(s.drift(s.current)); drift != "" {
 		text += "; mind that " + drift
 	}
-	if c.tight != "" {
-		text += "; mind that " + c.tight
+	for _, what := range c.mind {
+		text += "; mind that " + what
 	}
 	return Outcome{Code: ExitOK, Text: text}
 }

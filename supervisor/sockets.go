@@ -36,6 +36,17 @@ func (m *master) checkUnixListeners() error {
 	return nil
 }
 
+// sharesQUIC says what becomes of QUIC: workers that drain go on to read the UDP
+// socket that they share with the successor's (ngx_close_listening_sockets leaves
+// it open), and drop what begins a connection. The admin decides for how long:
+// a limit cuts downloads over TCP, too.
+func (m *master) sharesQUIC(u UpgradeConfig) string {
+	if u.DrainTimeoutSec != Infinity || !m.files.ListensQUIC(m.root) {
+		return ""
+	}
+	return "some new QUIC connections fail until the old workers have finished; DrainTimeoutSec= would bound that"
+}
+
 // linkUnixListeners makes a second name for every unix socket, from which its
 // own can be restored: a successor before 1.19.1 that is ended by TERM unlinks
 // them, and so does one whose configuration lacks the listener.

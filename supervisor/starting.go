@@ -252,8 +252,7 @@ func (c *cycle) takesOver() error {
 	if err := c.successorLives(); err != nil {
 		return err
 	}
-	return fmt.Errorf("successor %d lacks %s of the old master's listeners (%s); reload nginx first, so that both agree, "+
-		"or with reuseport and fewer workers set net.ipv4.tcp_migrate_req=1", c.successor.PID, plural(len(missing), "one", "some"), missing[0])
+	return fmt.Errorf("successor %d lacks %s of the old master's listeners (%s); reload nginx first, so that both agree", c.successor.PID, plural(len(missing), "one", "some"), missing[0])
 }
 
 // plural is "1 worker", "2 workers"; with two words it is one or the other.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -21,8 +22,8 @@ func (c *cycle) verify(ctx context.Context) error {
 	if err := c.s.preflight(ctx, c.old, c.candidate, c.announce); err != nil {
 		return err
 	}
-	if c.candidate.tight != "" {
-		c.s.log.Warn(c.rec.Instance + ": " + c.candidate.tight)
+	for _, what := range c.candidate.mind {
+		c.s.log.Warn(c.rec.Instance + ": " + what)
 	}
 	c.s.audit().Cycle(EventAccepted, c.rec, c.candidate.tested, "candidate %s accepted: owner, ELF, pid file and configuration test (%v) are in order",
 		c.candidate.build.Short(), c.candidate.tested.Round(time.Millisecond))
@@ -78,15 +79,22 @@ func (s *Supervisor) preflight(ctx context.Context, m *master, c *candidate, ann
 	if err := m.checkUnixListeners(); err != nil {
 		return err
 	}
-	if c.tight, err = s.checkMemory(ctx, m); err != nil {
+	tight, err := s.checkMemory(ctx, m)
+	if err != nil {
 		return err
 	}
+	c.mind = mindful(tight, m.sharesQUIC(s.instance.Upgrade))
 	began := time.Now()
 	if err := s.testConfig(ctx, m); err != nil {
 		return err
 	}
 	c.tested = max(time.Since(began), 1)
 	return nil
+}
+
+// mindful returns the texts that say something.
+func mindful(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(text string) bool { return text == "" })
 }
 
 // named refuses a master that was started by a bare name: USR2 would look for

@@ -25,14 +25,15 @@ const (
 // authority asks who may do what, over the connection that it is given.
 type authority struct{ conn *dbus.Conn }
 
-// check asks polkit. Where there is none, only root may act.
+// check asks polkit. Where that does not answer, and where there is none, only
+// root may act.
 func (a *authority) check(ctx context.Context, c *call, action, instance string) error {
 	interactive := c.flags&dbus.FlagAllowInteractiveAuthorization != 0
 	limit, flags := askLimit, uint32(0)
 	if interactive {
 		limit, flags = passwordLimit, allowInteraction
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	asking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	subject := struct {
 		Kind    string
@@ -47,19 +48,25 @@ func (a *authority) check(ctx context.Context, c *call, action, instance string)
 		Details               map[string]string
 	}
 	err := a.conn.Object(polkitName, polkitPath).
-		CallWithContext(ctx, polkitInterface+".CheckAuthorization", 0, subject, action, details, flags, "").Store(&answer)
+		CallWithContext(asking, polkitInterface+".CheckAuthorization", 0, subject, action, details, flags, "").Store(&answer)
 	switch {
-	case polkitAbsent(err):
-		return a.root(ctx, c)
 	case err != nil:
-		// What polkit answers is no secret, but no way in either.
-		return denied("cannot ask polkit whether you may do %s: %v", action, err)
+		return a.withoutPolkit(ctx, c, action, err)
 	case answer.Authorized:
 		return nil
 	case answer.Challenge && !interactive:
-		return denied("polkit wants a password for %s; allow it to ask for one (busctl --allow-interactive-authorization=yes), or be root", action)
+		return refusal("InteractiveAuthorizationRequired", "polkit wants a password for %s; let it ask for one (as busctl does by itself), or be root", action)
 	}
 	return denied("polkit does not let you do %s; be root, or let an administrator add a rule", action)
+}
+
+// withoutPolkit is what is left when polkit could not be asked.
+func (a *authority) withoutPolkit(ctx context.Context, c *call, action string, err error) error {
+	refused := a.root(ctx, c)
+	if refused != nil && !polkitAbsent(err) {
+		return denied("cannot ask polkit whether you may do %s: %v; be root, or look at `systemctl status polkit`", action, err)
+	}
+	return refused
 }
 
 // root lets root alone act.

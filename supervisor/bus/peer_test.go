@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
@@ -32,6 +34,7 @@ func TestHostilePeers(t *testing.T) {
 		"too many lines":          "\x00" + strings.Repeat("AUTH ANONYMOUS\r\n", 1000),
 		"garbage as messages":     hello + strings.Repeat("\xff", 4096),
 		"a huge message":          hello + "l\x01\x00\x01\xff\xff\xff\x7f\x01\x00\x00\x00\xff\xff\xff\x7f" + strings.Repeat("\x00", 64),
+		"a bus's word":            hello + forged(t),
 		"zeros as messages":       hello + strings.Repeat("\x00", 4096),
 		"the end before it began": "",
 		"the end in a line":       "\x00AUTH EXT",
@@ -56,6 +59,21 @@ func TestHostilePeers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// forged is what only a bus says, and not with such arguments.
+func forged(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	msg := &dbus.Message{Type: dbus.TypeSignal, Headers: map[dbus.HeaderField]dbus.Variant{
+		dbus.FieldSender: dbus.MakeVariant("org.freedesktop.DBus"), dbus.FieldInterface: dbus.MakeVariant("org.freedesktop.DBus"),
+		dbus.FieldMember: dbus.MakeVariant("NameLost"), dbus.FieldPath: dbus.MakeVariant(dbus.ObjectPath("/org/freedesktop/DBus")),
+		dbus.FieldSignature: dbus.MakeVariant(dbus.SignatureOf(uint32(1))),
+	}, Body: []any{uint32(1)}}
+	if err := msg.EncodeTo(&b, binary.LittleEndian); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 func TestManyConnections(t *testing.T) {

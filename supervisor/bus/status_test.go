@@ -173,6 +173,15 @@ func TestStatusRoundTrip(t *testing.T) {
 	}
 }
 
+// TestAnyBytes sends what nginx and paths may hold: a string that is not UTF-8
+// would cost the connection.
+func TestAnyBytes(t *testing.T) {
+	got, err := overTheWire(t, variants(supervisor.Status{Name: "nginx", Reason: "caf\xe9 \x00", Running: supervisor.RunningStatus{Path: "/\xff/nginx"}}))
+	if err != nil || got.Reason != "caf\uFFFD \uFFFD" || got.Running.Path != "/\uFFFD/nginx" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestStatusOfAnotherVersion(t *testing.T) {
 	for name, change := range map[string]func(map[string]dbus.Variant){
 		"a property is missing":  func(all map[string]dbus.Variant) { delete(all, "Held") },

@@ -44,18 +44,18 @@ func TestWhoMayAct(t *testing.T) {
 	for name, tt := range map[string]struct {
 		authorized, challenge bool
 		flags                 dbus.Flags
-		says                  string
+		fails, says           string
 	}{
-		"yes":                    {true, false, 0, ""},
-		"no":                     {false, false, 0, "does not let you"},
-		"a password, unasked":    {false, true, 0, "wants a password"},
-		"a password, not given":  {false, true, dbus.FlagAllowInteractiveAuthorization, "does not let you"},
-		"a password, well given": {true, false, dbus.FlagAllowInteractiveAuthorization, ""},
+		"yes":                    {true, false, 0, "", ""},
+		"no":                     {false, false, 0, "AccessDenied", "does not let you"},
+		"a password, unasked":    {false, true, 0, "InteractiveAuthorizationRequired", "wants a password"},
+		"a password, not given":  {false, true, dbus.FlagAllowInteractiveAuthorization, "AccessDenied", "does not let you"},
+		"a password, well given": {true, false, dbus.FlagAllowInteractiveAuthorization, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := b.polkit(t, tt.authorized, tt.challenge)
 			err := unhold(conn, tt.flags)
-			if tt.says == "" && err != nil || tt.says != "" && (errorName(err) != "org.freedesktop.DBus.Error.AccessDenied" || !strings.Contains(err.Error(), tt.says)) {
+			if tt.says == "" && err != nil || tt.says != "" && (errorName(err) != "org.freedesktop.DBus.Error."+tt.fails || !strings.Contains(err.Error(), tt.says)) {
 				t.Errorf("got %v", err)
 			}
 			want := asked{"system-bus-name " + conn.Names()[0], actionManage, map[string]string{"instance": "nginx", "method": "Unhold"}, 0}
@@ -69,6 +69,21 @@ func TestWhoMayAct(t *testing.T) {
 				t.Errorf("reading: %v", err)
 			}
 		})
+	}
+}
+
+// TestBrokenPolkit keeps out everybody but root.
+func TestBrokenPolkit(t *testing.T) {
+	_, b := onBus(t, "nginx")
+	conn := b.dial(t) // has no object there
+	if reply, err := conn.RequestName(polkitName, 0); err != nil || reply != dbus.RequestNameReplyPrimaryOwner {
+		t.Fatalf("%v, %v", reply, err)
+	}
+	if err := b.dial(t).Object(Name, InstancePath("nginx")).Call(InstanceInterface+".Hold", 0).Err; err != nil {
+		t.Errorf("root: %v", err)
+	}
+	if out := b.asNobody(t, "Hold"); !strings.Contains(out, "cannot ask polkit") || !strings.Contains(out, "AccessDenied") {
+		t.Errorf("another: %q", out)
 	}
 }
 

@@ -14,6 +14,7 @@ type confFile struct {
 	includes    []string // patterns, as they are written
 	unix        []string // paths of `listen unix:`
 	serverNames []string // the first ones
+	quic        bool     // a listen directive has that parameter
 }
 
 // maxServerNames bounds the names that are kept of one file.
@@ -34,6 +35,7 @@ func parseConfFile(source string) confFile {
 			if path, ok := strings.CutPrefix(words[1], "unix:"); ok {
 				f.unix = append(f.unix, strings.Clone(path))
 			}
+			f.quic = f.quic || slices.Contains(words[2:], "quic")
 		case "server_name":
 			for _, name := range words[1:] {
 				if len(f.serverNames) < maxServerNames && !slices.Contains(f.serverNames, name) {

@@ -74,6 +74,12 @@ func (f Files) UnixListeners(root *Root) []string {
 	return paths
 }
 
+// ListensQUIC reports whether a listen directive of the configuration has the
+// parameter quic.
+func (f Files) ListensQUIC(root *Root) bool {
+	return slices.ContainsFunc(f.Included(root), func(file string) bool { return f.memo.read(root, file).quic })
+}
+
 // expand is glob(3) inside the root, component by component.
 func expand(root *Root, pattern string) []string {
 	if !strings.ContainsAny(pattern, "*?[") {
