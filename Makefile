@@ -9,12 +9,14 @@ ARCH       = $(shell dpkg --print-architecture)
 GO         = go
 SBINDIR    = $(PREFIX)/sbin
 UNITDIR    = $(PREFIX)/lib/systemd/system
+# Where the bus and polkit look, wherever the program is.
+DATADIR    = /usr/share
 STATICCHECK = $(GO) run -modfile=packaging/tools.mod honnef.co/go/tools/cmd/staticcheck
 
 RUNS       = 20
 SEED       = 1
 
-.PHONY: help build install deb deb-lint rpm rpm-lint man demo bench-rollback test test-unit test-box test-admin test-matrix test-packages ladder soak lint clean deps
+.PHONY: help build install deb deb-lint rpm rpm-lint man demo bench-rollback test test-unit test-box test-admin test-matrix test-packages test-ansible ladder soak lint clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
@@ -29,6 +31,10 @@ bin/nginx-hotswap:
 install: build ## install binary, unit, drop-in and configuration (DESTDIR=, PREFIX=/usr)
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR)/nginx.service.d $(DESTDIR)$(SYSCONFDIR)/nginx-hotswap
 	install -m 755 bin/nginx-hotswap $(DESTDIR)$(SBINDIR)/nginx-hotswap
+	install -d $(DESTDIR)$(DATADIR)/dbus-1/system.d $(DESTDIR)$(DATADIR)/dbus-1/system-services $(DESTDIR)$(DATADIR)/polkit-1/actions
+	install -m 644 packaging/dbus/io.github.NginxHotswap1.conf $(DESTDIR)$(DATADIR)/dbus-1/system.d/
+	install -m 644 packaging/dbus/io.github.NginxHotswap1.service $(DESTDIR)$(DATADIR)/dbus-1/system-services/
+	install -m 644 packaging/polkit/io.github.NginxHotswap1.policy $(DESTDIR)$(DATADIR)/polkit-1/actions/
 	for unit in nginx-hotswap.service nginx-hotswap-alert@.service; do \
 		sed 's|/usr/sbin/|$(SBINDIR)/|' packaging/systemd/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
@@ -50,7 +56,7 @@ rpm-lint: rpm ## check it with rpmlint
 	rpmlint --strict -r packaging/rpm/rpmlintrc dist/nginx-hotswap-*.rpm
 
 man: ## check the manual pages with mandoc
-	mandoc -Tlint -Wwarning packaging/man/nginx-hotswap.8 packaging/man/nginx-hotswap.conf.5
+	mandoc -Tlint -Wwarning packaging/man/nginx-hotswap.8 packaging/man/nginx-hotswap.conf.5 packaging/man/io.github.NginxHotswap1.5
 
 deps: ## install what demo and tests need (Debian packages, as root)
 	./contrib/box/deps.sh
@@ -85,6 +91,9 @@ test-matrix: deps build ## the same on each Debian from bullseye to forky
 # Three machines at a time; in the package's directory, or the table would not be shown.
 test-packages: deps ## upgrades of nginx by apt and dpkg under traffic, with and without the package
 	cd contrib/packages && CGO_ENABLED=0 $(GO) test -count=1 -tags box -parallel 3 -timeout 20m -run '^TestBox'
+
+test-ansible: deps ## the Ansible role and playbook in a throwaway machine (needs ansible-core)
+	CGO_ENABLED=0 $(GO) test -count=1 -tags box -timeout 10m ./contrib/ansible
 
 # In the package's directory, or the tables would not be shown.
 ladder: deps build ## nginx 1.18, 1.22, 1.26, 1.30 and back under traffic, with the figures of each step

@@ -41,7 +41,8 @@ func TestTrouble(t *testing.T) {
 // Whoever is told is told once, and of the end, too.
 func TestRaise(t *testing.T) {
 	var told []string
-	s := &Supervisor{attachment: &Attachment{}, current: &master{}, onAlert: func(_, text string) { told = append(told, text) }}
+	s := &Supervisor{attachment: &Attachment{}, current: &master{}, onChange: func() {},
+		onAlert: func(_, text string) { told = append(told, text) }}
 	s.raise()
 	s.raise()
 	s.view.pending, s.stuckIn = "stuck", "id"

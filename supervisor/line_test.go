@@ -42,8 +42,8 @@ func TestConcurrency(t *testing.T) {
 					switch step.Phase {
 					case supervisor.Starting:
 						from = append(from, step.Started)
-					case supervisor.Draining:
-						to = append(to, step.Started)
+					case supervisor.Soaking:
+						to = append(to, step.Started.Add(c.Upgrade.SoakSec)) // the verdict is no earlier
 					}
 				}
 			}

@@ -106,7 +106,7 @@ func adminPhases(t *testing.T, phases ...string) {
 			a.in(t)
 			a.configure(adminConfig + phase.config)
 			phase.setUp(a)
-			for _, cell := range column(t, name) {
+			for _, cell := range columnOf(t, name) {
 				t.Run(cell.action.name, func(t *testing.T) {
 					a.in(t)
 					a.cell(phase, cell)
@@ -124,8 +124,8 @@ type adminCell struct {
 	want   string
 }
 
-// column reads what is expected in a phase.
-func column(t *testing.T, phase string) []adminCell {
+// columnOf reads what is expected in a phase.
+func columnOf(t *testing.T, phase string) []adminCell {
 	t.Helper()
 	lines := strings.Split(strings.Trim(adminMatrix, "\n"), "\n")
 	at := -1

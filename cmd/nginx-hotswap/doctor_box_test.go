@@ -79,7 +79,10 @@ func (m *machine) ordinaryHost() {
 	m.eventually("the daemon watches", func() bool {
 		return strings.Contains(m.sh("nginx-hotswap doctor || true"), "the daemon watches")
 	})
-	m.finds("", "maintainer-scripts", supervisor.LevelWarning, "nginx-common restarts nginx.service", generatorHook)
+	// From forky on nginx-common leaves nginx running.
+	if m.sh("grep -l 'deb-systemd-invoke.*nginx.service' "+dpkgInfo+"/nginx-common.postinst || true") != "" {
+		m.finds("", "maintainer-scripts", supervisor.LevelWarning, "nginx-common restarts nginx.service", generatorHook)
+	}
 	for from, to := range map[string]string{"generator": generatorHook, "init-functions": initHook} {
 		m.sh("mkdir -p $(dirname " + to + ")")
 		if err := m.CopyIn("../../packaging/hooks/"+from, to); err != nil {
@@ -87,6 +90,7 @@ func (m *machine) ordinaryHost() {
 		}
 	}
 	m.sh("chmod 755 " + generatorHook + "; echo '/usr/sbin/nginx nginx-hotswap/noawait' >>" + dpkgTriggers)
+	m.closedGap()
 	m.t.Log("\n" + m.sh("nginx-hotswap doctor"))
 	found, status := m.doctor()
 	if status != "0" {
@@ -97,6 +101,18 @@ func (m *machine) ordinaryHost() {
 			m.t.Errorf("an ordinary host has %+v", f)
 		}
 	}
+}
+
+// closedGap is for releases whose nginx can close the gap of idle connections.
+func (m *machine) closedGap() {
+	m.t.Helper()
+	found, _ := m.doctor()
+	if !slices.ContainsFunc(found, func(f supervisor.Finding) bool { return f.Check == "keep-alive" && f.Level == supervisor.LevelWarning }) {
+		return
+	}
+	m.write("/etc/nginx/conf.d/keepalive.conf", "keepalive_min_timeout 10s;\n")
+	m.sh("systemctl reload nginx")
+	m.finds("nginx", "keep-alive", supervisor.LevelOK)
 }
 
 func (m *machine) withoutDropIn() {

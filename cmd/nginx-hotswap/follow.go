@@ -127,7 +127,7 @@ func (f *follower) show(list []supervisor.Status, now time.Time) {
 	list = settled(f.before, list)
 	over := f.completed(ended(f.before, list))
 	if f.unfinished {
-		if list = inCycle(list, over); len(list) > 0 {
+		if list = withCycle(list, over); len(list) > 0 {
 			f.view.show(list, now)
 		}
 		f.before = list

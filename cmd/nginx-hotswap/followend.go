@@ -76,9 +76,9 @@ func ended(before, after []supervisor.Status) []supervisor.Status {
 	return over
 }
 
-// inCycle picks the instances that a cycle runs for, and those whose cycle is
+// withCycle picks the instances that a cycle runs for, and those whose cycle is
 // over.
-func inCycle(list, over []supervisor.Status) []supervisor.Status {
+func withCycle(list, over []supervisor.Status) []supervisor.Status {
 	var picked []supervisor.Status
 	for _, s := range list {
 		if o, isOver := named(over, s.Name); isOver {

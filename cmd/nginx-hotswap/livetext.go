@@ -164,5 +164,8 @@ func wrap(text string, width int) []string {
 			lines, now = append(lines, part), now[len(part):]
 		}
 	}
-	return append(lines, now)
+	if now != "" || len(lines) == 0 {
+		lines = append(lines, now)
+	}
+	return lines
 }

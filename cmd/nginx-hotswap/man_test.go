@@ -193,13 +193,16 @@ func TestManualBus(t *testing.T) {
 
 // typesOf are the types of the arguments in one direction, after a mark.
 func typesOf(args []introspect.Arg, direction, mark string) string {
-	types := mark
+	var types strings.Builder
 	for _, a := range args {
 		if a.Direction == direction {
-			types += a.Type
+			types.WriteString(a.Type)
 		}
 	}
-	return strings.TrimSuffix(types, mark)
+	if types.Len() == 0 {
+		return ""
+	}
+	return mark + types.String()
 }
 
 var catalogID = regexp.MustCompile(`^-- ([0-9a-f]{32})$`)

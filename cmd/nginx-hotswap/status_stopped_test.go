@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,22 +20,26 @@ func TestDaemonDoesNotAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.untilStopped()
+	// All wait at the same time, whatever go test -parallel is.
+	var all sync.WaitGroup
 	for _, command := range []string{"status", "status --json", "status --follow", "upgrade", "rollback", "confirm", "hold", "unhold", "reload"} {
-		t.Run(command, func(t *testing.T) {
-			t.Parallel()
+		all.Go(func() {
 			began := time.Now()
 			out, err := g.command(strings.Fields(command)...).CombinedOutput()
 			took := time.Since(began)
 			ended, ok := errors.AsType[*exec.ExitError](err)
-			if !ok || ended.ExitCode() != 1 || !regexp.MustCompile(`^nginx-hotswap: the daemon does not answer\b.*\n$`).Match(out) {
-				t.Errorf("%v:\n%s", err, out)
+			if !ok || ended.ExitCode() != 1 || !noAnswer.Match(out) {
+				t.Errorf("%s: %v:\n%s", command, err, out)
 			}
 			if took > 3*time.Second { // 2 s, and a slow machine's start of a program
-				t.Errorf("it took %v", took)
+				t.Errorf("%s: it took %v", command, took)
 			}
 		})
 	}
+	all.Wait()
 }
+
+var noAnswer = regexp.MustCompile(`^nginx-hotswap: the daemon does not answer\b.*\n$`)
 
 // untilStopped waits until the kernel has stopped the daemon.
 func (g *stage) untilStopped() {

@@ -115,7 +115,8 @@ func goingBack() supervisor.Status {
 	return s
 }
 
-func TestRender(t *testing.T) {
+// pictures are what TestRender draws.
+func pictures() map[string][]supervisor.Status {
 	down := supervisor.Status{Name: "angie", Phase: supervisor.Idle, Reason: "nginx is not running: angie.service is inactive"}
 	unconfirmed := draining()
 	unconfirmed.Cycle.KeepUntil, unconfirmed.Cycle.DrainUntil, unconfirmed.Cycle.ConfirmUntil = nil, nil, before(-14*time.Minute)
@@ -124,22 +125,41 @@ func TestRender(t *testing.T) {
 	drained.Masters[0].Workers = nil
 	ended := goingBack()
 	ended.Last = &supervisor.LastStatus{ID: ended.Cycle.ID, Result: supervisor.RolledBack, Finished: &noon}
-	busy := draining()
-	busy.Masters = slices.Clone(busy.Masters)
-	for i := range 32 {
-		busy.Masters[1].Workers = append(busy.Masters[1].Workers, supervisor.WorkerStatus{PID: 3000 + i, Connections: 100})
-	}
-	rude := waiting()
-	rude.Name, rude.Reason = "rude", "nginx said \x1b[2J\x1b]0;title\x07 and\r\ntwo\tlines \x9b31m \u202ebackwards \xff"
-	rude.Running.Version = "1\x1b[31m.2"
+	busy, rude := busyDrain(), rudeOne()
 	failing := waiting()
 	failing.Reason = "it was tried and rolled back: worker 2501 of 1.28.0 died by SIGSEGV 3 times; `nginx-hotswap upgrade` tries it again"
 	failing.Alert = "1.28.0 does not run"
-	for name, list := range map[string][]supervisor.Status{
+	held := serving()
+	held.Held = true
+	endless := soaking() // SoakSec=infinity
+	endless.Cycle.SoakUntil = before(-200 * 365 * 24 * time.Hour)
+	return map[string][]supervisor.Status{
 		"nothing": nil, "idle": {down, serving(), waiting()}, "soaking": {soaking()}, "draining": {draining()}, "unconfirmed": {unconfirmed},
 		"drained": {drained}, "going-back": {goingBack()}, "ended": {ended}, "busy": {busy}, "two": {busy, under("blog", goingBack())},
-		"stuck": {upgrading()}, "rude": {rude}, "failing": {failing},
-	} {
+		"stuck": {upgrading()}, "rude": {rude}, "held": {held}, "endless": {endless}, "failing": {failing},
+	}
+}
+
+// busyDrain has many workers.
+func busyDrain() supervisor.Status {
+	s := draining()
+	s.Masters = slices.Clone(s.Masters)
+	for i := range 32 {
+		s.Masters[1].Workers = append(s.Masters[1].Workers, supervisor.WorkerStatus{PID: 3000 + i, Connections: 100})
+	}
+	return s
+}
+
+// rudeOne has a reason that would do things to a terminal.
+func rudeOne() supervisor.Status {
+	s := waiting()
+	s.Name, s.Reason = "rude", "nginx said \x1b[2J\x1b]0;title\x07 and\r\ntwo\tlines \x9b31m \u202ebackwards \xff"
+	s.Running.Version = "1\x1b[31m.2"
+	return s
+}
+
+func TestRender(t *testing.T) {
+	for name, list := range pictures() {
 		for screen, c := range map[string]canvas{"80x24": {80, 23, false}, "40x24": {40, 23, false}, "page": {}} {
 			t.Run(name+"/"+screen, func(t *testing.T) {
 				got := render(list, noon, c)
@@ -155,7 +175,7 @@ func TestRender(t *testing.T) {
 		for width := range 30 {
 			for height := 1; height < 12; height++ {
 				c := canvas{width + 1, height, false}
-				fits(t, render([]supervisor.Status{busy, goingBack(), rude}, noon, c), c)
+				fits(t, render([]supervisor.Status{busyDrain(), goingBack(), rudeOne()}, noon, c), c)
 			}
 		}
 	})

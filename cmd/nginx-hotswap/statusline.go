@@ -67,7 +67,7 @@ type clause struct {
 type rank int
 
 const (
-	inCycle rank = iota
+	upgrades rank = iota
 	inNeed
 	waits
 	watched
@@ -77,9 +77,9 @@ const (
 func clauseOf(s supervisor.Status) clause {
 	switch {
 	case s.Cycle != nil && s.Cycle.To != "":
-		return clause{inCycle, fmt.Sprintf("%s: %s to %s, %s", s.Name, s.Cycle.From, s.Cycle.To, s.Phase)}
+		return clause{upgrades, fmt.Sprintf("%s: %s to %s, %s", s.Name, s.Cycle.From, s.Cycle.To, s.Phase)}
 	case s.Cycle != nil:
-		return clause{inCycle, fmt.Sprintf("%s: %s, %s", s.Name, s.Cycle.From, s.Phase)}
+		return clause{upgrades, fmt.Sprintf("%s: %s, %s", s.Name, s.Cycle.From, s.Phase)}
 	case s.Alert != "":
 		return clause{inNeed, s.Name + " needs attention"}
 	case s.Running.Version == "":

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/bus"
 	"github.com/nginx-hotswap/nginx-hotswap/watch"
@@ -92,7 +94,11 @@ func (b *systemBus) pause(ctx context.Context, pokes <-chan watch.Poke, failures
 
 // serving is called when callers find us.
 func (b *systemBus) serving() {
-	b.tell(slog.LevelDebug, "the objects are on the system bus", nil)
+	level := slog.LevelDebug
+	if b.told != "" {
+		level = slog.LevelInfo // they were not
+	}
+	b.tell(level, "the objects are on the system bus", nil)
 	b.once.Do(func() { close(b.tried) })
 }
 
@@ -107,13 +113,15 @@ func (b *systemBus) missing(err error) {
 
 // tell says something once.
 func (b *systemBus) tell(level slog.Level, text string, err error) {
-	all := text
-	var attrs []any
+	why, attrs := text, []any(nil)
 	if err != nil {
-		all, attrs = text+err.Error(), []any{"error", err}
+		why, attrs = err.Error(), []any{"error", err}
+		if e, ok := errors.AsType[dbus.Error](err); ok {
+			why = e.Name // the text names the connection, which is another each time
+		}
 	}
-	if all != b.told {
-		b.told = all
+	if why != b.told {
+		b.told = why
 		b.log.Log(context.Background(), level, text, attrs...)
 	}
 }

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -95,19 +95,8 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 			answers[i].Text += u.hook.advice(a)
 		}
 	}
-	if u.json {
-		encoder := json.NewEncoder(cmd.OutOrStdout())
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(answers); err != nil {
-			return err
-		}
-	} else {
-		for _, a := range answers {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", printable(a.Name), printableLines(a.Text))
-		}
-		if len(answers) == 0 {
-			fmt.Fprintln(cmd.OutOrStdout(), "there is no instance: no unit matches Units= and instance.d is empty")
-		}
+	if err := u.print(cmd.OutOrStdout(), answers); err != nil {
+		return err
 	}
 	code := supervisor.Worst(codes...)
 	if u.hook != nil {
@@ -115,6 +104,21 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 	}
 	if code != supervisor.ExitOK {
 		return exitError(code)
+	}
+	return nil
+}
+
+func (u *upgradeCommand) print(w io.Writer, answers []answer) error {
+	if u.json {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(answers)
+	}
+	for _, a := range answers {
+		fmt.Fprintf(w, "%s: %s\n", printable(a.Name), printableLines(a.Text))
+	}
+	if len(answers) == 0 {
+		fmt.Fprintln(w, "there is no instance: no unit matches Units= and instance.d is empty")
 	}
 	return nil
 }
@@ -192,38 +196,6 @@ func (u *upgradeCommand) theDaemon(ctx context.Context, client *bus.Client, inst
 	}
 	all.Wait()
 	return answers
-}
-
-// isCycle reports whether the command makes a cycle run, if there is reason to.
-func (u *upgradeCommand) isCycle() bool {
-	action := cmp.Or(u.request.Action, supervisor.ActionUpgrade)
-	return !u.request.DryRun && (action == supervisor.ActionUpgrade || action == supervisor.ActionRollback)
-}
-
-// showLive shows the cycles of instances in the terminal, if there is one, until
-// the function that it returns is called. The answer does not depend on it.
-func (u *upgradeCommand) showLive(ctx context.Context, client *bus.Client, instances []string) (end func()) {
-	if u.live == nil {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	changes, err := client.Changes(ctx)
-	if err != nil {
-		cancel()
-		return func() {}
-	}
-	f := &follower{view: viewOf(u.live.file, u.live), changes: changes, unfinished: true, record: u.store.Record}
-	f.look = func(ctx context.Context) ([]supervisor.Status, error) { return statusesOf(ctx, client, instances) }
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = f.run(ctx) // whoever waits for the answer is told what is wrong
-	}()
-	return func() {
-		cancel()
-		<-ended
-		f.last()
-	}
 }
 
 // ourselves does the cycles in this process, one after the other.

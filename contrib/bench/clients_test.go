@@ -9,21 +9,21 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 )
 
-// answers is a run with so many failures of a kind of client and that p99.9.
-func answers(kind traffic.Kind, failed int, late int64) *traffic.Report {
+// answers is a run with so many failures of a kind and that p99.9.
+func answers(kind string, failed int, late int64) *traffic.Report {
 	total := traffic.Summary{Requests: 100, OK: 100 - failed, Failed: failed, StaleRetries: 2, LatencyUS: traffic.Latency{P999: late}}
 	if failed > 0 {
-		total.ByKind = map[string]int{traffic.Cut: failed}
+		total.ByKind = map[string]int{kind: failed}
 	}
-	return &traffic.Report{Total: total, Kinds: map[traffic.Kind]traffic.Summary{kind: {Failed: failed}}}
+	return &traffic.Report{Total: total}
 }
 
 func TestClientsSection(t *testing.T) {
 	s := clientsSection(2, []*noticed{
-		{"old", wayFloor, []*traffic.Report{answers(traffic.New, 0, 1000), answers(traffic.New, 1, 3000)}},
-		{"old", wayWatcher, []*traffic.Report{answers(traffic.New, 0, 2100), answers(traffic.New, 0, 2100)}},
-		{"new", wayFloor, []*traffic.Report{answers(traffic.New, 0, 1000)}},
-		{"new", wayOurPackage, []*traffic.Report{answers(traffic.Download, 2, 1500), answers(traffic.Stream, 1, 1500)}},
+		{"old", wayFloor, []*traffic.Report{answers(traffic.Cut, 0, 1000), answers(traffic.Cut, 1, 3000)}},
+		{"old", wayWatcher, []*traffic.Report{answers(traffic.Cut, 0, 2100), answers(traffic.Cut, 0, 2100)}},
+		{"new", wayFloor, []*traffic.Report{answers(traffic.Cut, 0, 1000)}},
+		{"new", wayOurPackage, []*traffic.Report{answers(traffic.DownloadCut, 2, 1500), answers(traffic.StreamCut, 1, 1500)}},
 	})
 	var lines []string
 	for _, g := range s.goals {
@@ -38,13 +38,13 @@ func TestClientsSection(t *testing.T) {
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
 	}
-	if s.lost == nil || !strings.Contains(s.lost.Error(), "package upgrade: 3 requests failed: "+traffic.Cut+" 3") || strings.Contains(s.lost.Error(), "watcher") {
+	if s.lost == nil || !strings.Contains(s.lost.Error(), "package upgrade: 3 requests failed: "+traffic.DownloadCut+" 2, "+traffic.StreamCut+" 1") || strings.Contains(s.lost.Error(), "watcher") {
 		t.Errorf("lost: %v", s.lost)
 	}
 	if len(s.tables) != 2 || len(s.tables[0].table) != 3 {
 		t.Fatalf("%v", s.tables)
 	}
-	if diff := cmp.Diff([]string{wayOurPackage, "200", "3", traffic.Cut + " 3", "2", "1", "4"}, s.tables[1].table[2][:7]); diff != "" {
+	if diff := cmp.Diff([]string{wayOurPackage, "200", "3", traffic.DownloadCut + " 2, " + traffic.StreamCut + " 1", "2", "1", "4"}, s.tables[1].table[2][:7]); diff != "" {
 		t.Error(diff)
 	}
 	square(t, s)
@@ -55,7 +55,7 @@ func TestBadSection(t *testing.T) {
 	back := []float64{30, 250, 50}
 	for i := range badWays {
 		for n := range back {
-			run := badRun{Report: answers(traffic.New, 5, 1)}
+			run := badRun{Report: answers(traffic.Cut, 5, 1)}
 			if badWays[i].ours && i > 1 {
 				run.Back = &back[n]
 			}
@@ -72,7 +72,7 @@ func TestBadSection(t *testing.T) {
 func TestKeepAliveSection(t *testing.T) {
 	runs := make([][]*traffic.Report, len(keepAliveWays))
 	for i := range runs {
-		runs[i] = []*traffic.Report{answers(traffic.KeepAlive, i%2*3, 1)} // ours are every second
+		runs[i] = []*traffic.Report{answers(traffic.Cut, i%2*3, 1)} // ours are every second
 	}
 	s := keepAliveSection("some", runs)
 	if s.lost == nil || len(s.goals) != 2 || s.goals[0].reached() {

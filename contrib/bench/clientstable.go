@@ -10,7 +10,7 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 )
 
-const clientsText = `The same traffic each time (fresh connections, keep-alive, a unix socket, slow downloads of 6 s, streams as of
+const clientsText = `The same traffic each time (fresh connections, keep-alive, a unix socket, slow downloads of 8 s, streams as of
 WebSocket), in the same window, which begins a second before; %d runs of each, the rows take turns. nginx-hotswap with
 SettleSec=500ms, SoakSec=1s and KeepOldSec=0, all other settings are the defaults. Failures are those of all runs together;
 stale retries, which are no failures, are requests on a used connection that nginx had just closed: clients repeat them, and
@@ -44,8 +44,8 @@ func (n *noticed) row() []string {
 	}
 	return []string{
 		n.Way, fmt.Sprint(n.sum(func(r *traffic.Report) int { return r.Total.Requests })), fmt.Sprint(n.failed()), kinds(n.Runs),
-		fmt.Sprint(n.sum(func(r *traffic.Report) int { return r.Kinds[traffic.Download].Failed })),
-		fmt.Sprint(n.sum(func(r *traffic.Report) int { return r.Kinds[traffic.Stream].Failed })),
+		fmt.Sprint(n.sum(func(r *traffic.Report) int { return r.Total.ByKind[traffic.DownloadCut] })),
+		fmt.Sprint(n.sum(func(r *traffic.Report) int { return r.Total.ByKind[traffic.StreamCut] })),
 		fmt.Sprint(n.sum(func(r *traffic.Report) int { return r.Total.StaleRetries })),
 		spread(n.Runs, func(r *traffic.Report) float64 { return r.Kinds[traffic.New].LongestGapMS }).short(),
 		ms(func(l traffic.Latency) int64 { return l.P50 }), ms(func(l traffic.Latency) int64 { return l.P99 }),

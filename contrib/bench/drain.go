@@ -19,6 +19,9 @@ const drainConfig = "[Supervisor]\nSettleSec=300ms\nAutomatic=no\n[Upgrade]\nSoa
 // 20,000 files open.
 var drainConf = nginxConf{load: load{4, 1}, connections: 18000}
 
+// drainRest is for what the verdict sets off.
+const drainRest = 2 * time.Second
+
 // drainNoise is by how much the share of a processor may differ between few and
 // many connections, in percent.
 const drainNoise = 0.05
@@ -107,11 +110,7 @@ func (m *machine) whileDraining(ctx context.Context, build []byte, before superv
 	if _, err := m.run(ctx, "nginx-hotswap upgrade --wait=verdict nginx"); err != nil {
 		return usage{}, err
 	}
-	// The end of the verdict's own work, and of the answer to our question.
-	if err := wait(ctx, time.Second); err != nil {
-		return usage{}, err
-	}
-	u, err := m.use(ctx, m.drainWindow)
+	u, err := m.use(ctx, drainRest, m.drainWindow)
 	if err != nil {
 		return u, err
 	}

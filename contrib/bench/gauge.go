@@ -38,14 +38,15 @@ func (u usage) share() float64 { return u.CPUms / u.Seconds / 10 }
 func (u usage) wakeUpsPerSecond() float64 { return float64(u.WakeUps) / u.Seconds }
 
 // use lets time go by and reads what the supervisor has used of it. Nothing is run
-// in the machine meanwhile.
-func (m *machine) use(ctx context.Context, window time.Duration) (usage, error) {
+// in the machine meanwhile. Before that there is a rest, in which what our last
+// question has set off comes to its end: Go's sysmon thread, for one, goes on to
+// wake up many times at its next turn, half a minute later.
+func (m *machine) use(ctx context.Context, rest, window time.Duration) (usage, error) {
 	pid, err := m.unitPID(ctx, ourUnit)
 	if err != nil {
 		return usage{}, err
 	}
-	// What the question has set off is over.
-	if err := wait(ctx, time.Second); err != nil {
+	if err := wait(ctx, rest); err != nil {
 		return usage{}, err
 	}
 	before, err := m.read(pid)

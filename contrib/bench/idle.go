@@ -36,7 +36,7 @@ func measureIdle(ctx context.Context, b *bench) (*section, error) {
 			if err := m.instances(ctx, instances); err != nil {
 				return err
 			}
-			u, err := m.use(ctx, b.idleWindow)
+			u, err := m.use(ctx, b.idleRest, b.idleWindow)
 			if err != nil {
 				return err
 			}

@@ -17,6 +17,7 @@ type plan struct {
 	drainRuns     int
 	drainWindow   time.Duration
 	connections   []int
+	idleRest      time.Duration // before the window
 	idleWindow    time.Duration
 	instances     []int
 	keepAliveRuns int
@@ -29,10 +30,10 @@ type load struct{ Workers, Blocks int }
 // hour.
 var full = plan{
 	release: "bookworm", releases: []string{"bookworm", "trixie"},
-	clientRuns: 5, clientWindow: 8 * time.Second, badRuns: 5, rollbackRuns: 10,
+	clientRuns: 4, clientWindow: 9 * time.Second, badRuns: 3, rollbackRuns: 10,
 	cycleRuns: 15, loads: []load{{1, 1}, {8, 1}, {64, 1}, {1, 1000}, {1, 10000}},
 	drainRuns: 2, drainWindow: 20 * time.Second, connections: []int{100, 10000, 50000},
-	idleWindow: time.Minute, instances: []int{1, 200}, keepAliveRuns: 5,
+	idleRest: 30 * time.Second, idleWindow: time.Minute, instances: []int{1, 200}, keepAliveRuns: 5,
 }
 
 // quick proves that everything can be measured, and tells little about time: less
@@ -41,7 +42,7 @@ var quick = plan{
 	releases: []string{""}, clientRuns: 1, clientWindow: 6 * time.Second, ways: []string{wayReload, wayFloor, wayWatcher},
 	cycleRuns: 3, loads: []load{{1, 1}, {2, 100}},
 	drainRuns: 1, drainWindow: 3 * time.Second, connections: []int{100, 1000},
-	idleWindow: 5 * time.Second, instances: []int{1, 10},
+	idleRest: time.Second, idleWindow: 5 * time.Second, instances: []int{1, 10},
 }
 
 // quickParts are those that a quick run makes.

@@ -25,9 +25,9 @@ const (
     location = / { return 200 "it serves\n"; }
 %s}
 `
-	// bigSize at bigRate takes six seconds: longer than Debian's unit waits for
-	// old workers when it stops nginx.
-	bigSize, bigRate = 1536 << 10, 256 << 10
+	// bigSize at bigRate takes eight seconds: with what the kernel holds longer than
+	// Debian's unit waits for old workers when it stops nginx.
+	bigSize, bigRate = 2 << 20, 256 << 10
 )
 
 // writeSite puts the site into the configuration, with something for every kind of

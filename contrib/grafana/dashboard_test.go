@@ -41,6 +41,7 @@ type target struct {
 type variable struct {
 	Name, Type string
 	Definition string
+	Query      any // of type query an object, whose text is repeated in Definition
 }
 
 func load(t *testing.T) dashboard {
@@ -68,8 +69,12 @@ func (d dashboard) expressions() map[string]string {
 		}
 	}
 	for _, v := range d.Templating.List {
-		if v.Type == "query" {
-			all["$"+v.Name] = v.Definition
+		if v.Type != "query" {
+			continue
+		}
+		all["$"+v.Name] = v.Definition
+		if query, ok := v.Query.(map[string]any); ok {
+			all["$"+v.Name+" query"], _ = query["query"].(string)
 		}
 	}
 	for _, a := range d.Annotations.List {

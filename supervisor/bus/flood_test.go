@@ -24,6 +24,7 @@ const tooMany = "org.freedesktop.DBus.Error.LimitsExceeded"
 func (d *daemon) flood(t *testing.T, many int, member string, args ...any) (answers, errs int) {
 	t.Helper()
 	conn := d.raw(t)
+	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
