@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)
 	}
-	fmt.Fprintf(stderr, "nginx-hotswap: %v\n", err)
+	fmt.Fprintf(stderr, "nginx-hotswap: %s\n", printableLines(err.Error()))
 	if _, ok := errors.AsType[usageError](err); ok {
 		return supervisor.ExitUsage
 	}

@@ -127,7 +127,7 @@ func TestTextHandler(t *testing.T) {
 		var b bytes.Buffer
 		l := slog.New(&textHandler{level: level, w: &b}).With("unit", "nginx.service")
 		l.Debug("looked", "n", 1)
-		l.Info("upgraded")
+		l.Info("up\x1b\u009bgraded")
 		l.WithGroup("old").Warn("slow", "pid", 7, "why", "two words", "none", "")
 		l.Error("stuck", slog.Group("new", "pid", 8))
 		return b.String()

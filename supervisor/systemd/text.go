@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // textHandler writes for a person at a terminal: the message alone, with
@@ -34,7 +35,7 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	case r.Level >= slog.LevelWarn:
 		b.WriteString("warning: ")
 	}
-	b.WriteString(r.Message)
+	b.WriteString(strings.Map(harmless, r.Message))
 	if h.level.Level() <= slog.LevelDebug {
 		b.WriteString(h.attrs)
 		r.Attrs(func(a slog.Attr) bool {
@@ -45,6 +46,14 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	b.WriteByte('\n')
 	_, err := io.WriteString(h.w, b.String())
 	return err
+}
+
+// harmless drops what a terminal would obey: messages quote what others wrote.
+func harmless(r rune) rune {
+	if r == '\n' || r == '\t' || !unicode.IsControl(r) {
+		return r
+	}
+	return -1
 }
 
 // WithAttrs implements slog.Handler.
