@@ -3,8 +3,6 @@ package supervisor
 import (
 	"slices"
 	"time"
-
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // CycleStatus is the cycle that runs. A time is nil when it is not known yet, or
@@ -53,8 +51,7 @@ func (c *cycle) show(change func(*CycleStatus)) {
 }
 
 // showDrain publishes what the old workers have to finish, once.
-func (c *cycle) showDrain(tree nginx.Tree) {
-	_, connections := c.connections(tree)
+func (c *cycle) showDrain(connections int) {
 	c.show(func(s *CycleStatus) {
 		if s.Connections == 0 {
 			s.Connections = connections

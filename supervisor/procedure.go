@@ -126,13 +126,15 @@ func (r runner) step(ctx context.Context, s step) error {
 func (r runner) await(ctx context.Context, polls bool, met func(context.Context) (bool, error)) error {
 	began := time.Now()
 	for {
+		looked := time.Now()
 		ok, err := met(ctx)
 		if ok || err != nil {
 			return err
 		}
 		var poll <-chan time.Time
 		if polls {
-			poll = time.After(pollPause(time.Since(began)))
+			// Many workers take a while to look at, and need the processor to start.
+			poll = time.After(max(pollPause(time.Since(began)), time.Since(looked)))
 		}
 		if err := r.wait(ctx, poll); err != nil {
 			return err

@@ -40,9 +40,9 @@ func (c *cycle) oldAcceptsNoMore(ctx context.Context) (bool, error) {
 	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) > 0 {
 		return false, c.thawed(ctx, tree)
 	}
-	c.showDrain(tree)
+	draining, connections := c.connections(tree)
+	c.showDrain(connections)
 	if !c.winchAt.IsZero() {
-		draining, connections := c.connections(tree)
 		c.s.audit().Cycle(EventShifted, c.rec, time.Since(c.winchAt), "WINCH sent to old master %d, %s", c.old.PID, drainText(draining, connections))
 	}
 	return true, nil

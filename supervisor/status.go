@@ -97,21 +97,34 @@ type LastStatus struct {
 	Finished *time.Time `json:"finished"`
 }
 
-// Status looks at the instance. It may be called from any goroutine.
-func (s *Supervisor) Status() Status {
-	v := s.snapshot()
+// Outline is Status without the last cycle and the masters: it looks at no process
+// and at no file, so it may be asked for whenever something changes. It may be
+// called from any goroutine.
+func (s *Supervisor) Outline() Status { return s.outline(s.snapshot()) }
+
+func (s *Supervisor) outline(v view) Status {
 	st := Status{Name: s.instance.Name, Unit: s.unit(), Phase: v.phase, Masters: []MasterStatus{},
 		Pending: v.pending != "", Held: v.held, Alert: v.alert, Reason: cmp.Or(v.pending, v.note), Cycle: v.cycle,
 		Disk: BuildStatus{v.disk.Number, v.disk.SHA256}}
-	if r := s.store.Last(s.instance.Name); r != nil {
-		st.Last = &LastStatus{r.ID, r.Result, r.Reason, r.Finished}
-	}
 	if v.main == nil {
 		st.Reason = v.problem
 		return st
 	}
 	st.MainPID = v.main.PID
 	st.Running = RunningStatus{BuildStatus{v.running.Number, v.running.SHA256}, v.path, &v.since}
+	return st
+}
+
+// Status looks at the instance. It may be called from any goroutine.
+func (s *Supervisor) Status() Status {
+	v := s.snapshot()
+	st := s.outline(v)
+	if r := s.store.Last(s.instance.Name); r != nil {
+		st.Last = &LastStatus{r.ID, r.Result, r.Reason, r.Finished}
+	}
+	if v.main == nil {
+		return st
+	}
 	role := "main"
 	if v.successor != nil {
 		role = "old"
@@ -183,11 +196,11 @@ func masterStatus(id nginx.ID, role, version string, listeners int) MasterStatus
 	if err != nil {
 		return m
 	}
-	fds, _ := nginx.CountFDs(id.PID)
+	estimate := estimateOf(id.PID, listeners, tree)
 	for _, w := range tree.With(nginx.RoleWorker, nginx.RoleDraining, nginx.RoleStarting) {
 		draining := w.Role == nginx.RoleDraining
 		m.Workers = append(m.Workers, WorkerStatus{PID: w.PID, Draining: draining,
-			Connections: nginx.Connections(w.PID, fds, len(forked(tree)), listeners, draining)})
+			Connections: estimate.Connections(w.PID, draining)})
 	}
 	return m
 }
@@ -195,12 +208,17 @@ func masterStatus(id nginx.ID, role, version string, listeners int) MasterStatus
 // drainingConnections is how many connections the draining workers of a master
 // have together.
 func drainingConnections(master, listeners int, tree nginx.Tree) int {
-	fds, _ := nginx.CountFDs(master)
+	estimate := estimateOf(master, listeners, tree)
 	sum := 0
 	for _, w := range tree.With(nginx.RoleDraining) {
-		sum += nginx.Connections(w.PID, fds, len(forked(tree)), listeners, true)
+		sum += estimate.Connections(w.PID, true)
 	}
 	return sum
+}
+
+func estimateOf(master, listeners int, tree nginx.Tree) *nginx.Estimate {
+	fds, _ := nginx.CountFDs(master)
+	return &nginx.Estimate{MasterFDs: fds, Processes: len(forked(tree)), Listeners: listeners}
 }
 
 // UnitName is the unit of the instance, or "".

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"strings"
 	"testing"
@@ -117,6 +118,9 @@ func (m *machine) upgradeOverBus() {
 	user := asNobody
 	if m.sh("ls -d /etc/polkit-1 2>/dev/null || true") == "" {
 		user = ""
+		if os.Getenv("CI") != "" && os.Getenv("NGINX_HOTSWAP_TEST_RELEASE") == "" {
+			m.t.Error("polkitd is not installed: rules are not tested")
+		}
 	} else {
 		m.addRule()
 	}

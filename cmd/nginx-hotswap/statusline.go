@@ -48,7 +48,7 @@ func (l *statusLine) look(instances []*supervisor.Supervisor, all bool) bool {
 	for _, s := range instances {
 		known, ok := l.clauses[s.Name()]
 		if all || !ok || news[s.Name()] {
-			known = clauseOf(s.Status())
+			known = clauseOf(s.Outline())
 		}
 		clauses[s.Name()] = known
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/bus"
@@ -58,7 +59,6 @@ func (b *systemBus) run(ctx context.Context) error {
 	for failures := 0; ctx.Err() == nil; {
 		began := time.Now()
 		err := b.server.ServeSystemBus(ctx, b.socket, b.serving)
-		b.once.Do(func() { close(b.tried) })
 		switch {
 		case ctx.Err() != nil:
 		case err == nil:
@@ -66,6 +66,7 @@ func (b *systemBus) run(ctx context.Context) error {
 		default:
 			b.missing(err)
 		}
+		b.once.Do(func() { close(b.tried) })
 		if err == nil && time.Since(began) > lasting {
 			failures = 0
 			continue // systemd starts the bus when somebody connects
@@ -102,10 +103,13 @@ func (b *systemBus) serving() {
 	b.once.Do(func() { close(b.tried) })
 }
 
-// missing tells why there is no bus for us: that there is none is ordinary.
+// missing tells why there is no bus for us. That there is none is ordinary, and
+// no news once another thing was told.
 func (b *systemBus) missing(err error) {
-	if errors.Is(err, os.ErrNotExist) {
-		b.tell(slog.LevelInfo, "there is no system bus; commands reach the daemon by its own socket", nil)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+		if b.told == "" {
+			b.tell(slog.LevelInfo, "there is no system bus; commands reach the daemon by its own socket", nil)
+		}
 		return
 	}
 	b.tell(slog.LevelWarn, "the objects are not on the system bus; after a remedy: systemctl reload nginx-hotswap", err)

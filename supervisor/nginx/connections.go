@@ -20,19 +20,32 @@ func CountFDs(pid int) (n int, cheap bool) {
 	return len(names), false
 }
 
-// Connections estimates how many client and upstream connections a worker has
-// from the number of its descriptors, without going through them.
+// Estimate tells how many client and upstream connections the workers of one
+// master have, from the number of their descriptors, without going through them.
 //
 // A worker shares its master's descriptors, except that of the two ends of
 // each process' channel, which the master keeps, it has one. The estimate is
 // never below zero; open files and upstream connections count as well. It was
 // measured with 1.22.1 at 0 and at 37 connections, with two and four workers,
 // accepting and draining, and is exact there.
-func Connections(worker, masterFDs, processes, listeners int, draining bool) int {
+type Estimate struct {
+	MasterFDs, Processes, Listeners int
+
+	events int // of each worker; 0 until one has shown them
+}
+
+// Connections is the estimate for one worker.
+func (e *Estimate) Connections(worker int, draining bool) int {
 	n, _ := CountFDs(worker)
-	own := masterFDs - processes + eventFDs(worker, masterFDs)
+	if e.events == 0 {
+		e.events = eventFDs(worker, e.MasterFDs)
+	}
+	own := e.MasterFDs - e.Processes + e.events
+	if e.events == 0 {
+		own += 2 // no right to look, or it has just been started
+	}
 	if draining {
-		own -= listeners // ngx_close_listening_sockets
+		own -= e.Listeners // ngx_close_listening_sockets
 	}
 	return max(0, n-own)
 }
@@ -42,6 +55,7 @@ func Connections(worker, masterFDs, processes, listeners int, draining bool) int
 // (ngx_epoll_notify_init, ngx_epoll_aio_init). It opens them before the first
 // connection, so they are among the lowest numbers. The master's table may have
 // been twice as large at that time, when a reload had both configurations open.
+// Each number is a system call: with many workers it is enough to look at one.
 func eventFDs(worker, masterFDs int) int {
 	found := 0
 	for fd := range 2*masterFDs + 16 {
@@ -49,9 +63,6 @@ func eventFDs(worker, masterFDs int) int {
 		case "anon_inode:[eventpoll]", "anon_inode:[eventfd]":
 			found++
 		}
-	}
-	if found == 0 { // no right to look
-		found = 2
 	}
 	return found
 }

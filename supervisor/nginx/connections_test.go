@@ -85,8 +85,9 @@ func expectConnections(t *testing.T, master nginx.ID, listeners, want int) {
 		tree := readTree(t, master)
 		sum := 0
 		seen = fmt.Sprintf("master with %d descriptors", fds)
+		estimate := &nginx.Estimate{MasterFDs: fds, Processes: len(tree.Children), Listeners: listeners}
 		for _, w := range tree.Children {
-			c := nginx.Connections(w.PID, fds, len(tree.Children), listeners, w.Role == nginx.RoleDraining)
+			c := estimate.Connections(w.PID, w.Role == nginx.RoleDraining)
 			own, _ := nginx.CountFDs(w.PID)
 			seen += fmt.Sprintf(", %s with %d: %d", w.Role, own, c)
 			sum += c
