@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // serve answers a request while no cycle runs.
@@ -149,12 +150,9 @@ func (s *Supervisor) dryRun(ctx context.Context, c *candidate) Outcome {
 	if err := s.preflight(ctx, s.current, c, func() {}); err != nil {
 		return outcomeOf(err)
 	}
-	text := fmt.Sprintf("would upgrade %s to %s: every check before USR2 passes", s.current.build.Short(), c.build.Short())
+	texts := []string{fmt.Sprintf("would upgrade %s to %s: every check before USR2 passes", s.current.build.Short(), c.build.Short())}
 	if drift := driftText(s.drift(s.current)); drift != "" {
-		text += "; mind that " + drift
+		texts = append(texts, drift)
 	}
-	for _, what := range c.mind {
-		text += "; mind that " + what
-	}
-	return Outcome{Code: ExitOK, Text: text}
+	return Outcome{Code: ExitOK, Text: strings.Join(append(texts, c.mind...), "; mind that ")}
 }

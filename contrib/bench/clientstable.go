@@ -81,12 +81,23 @@ func kinds(runs []*traffic.Report) string {
 	return strings.Join(list, ", ")
 }
 
+// texts are the first failures, for those who look for the reason.
+func texts(runs []*traffic.Report) string {
+	var b strings.Builder
+	for _, r := range runs {
+		for _, f := range r.Failures {
+			fmt.Fprintf(&b, "\n%+.3f s %s: %s", f.Time.Sub(r.Started).Seconds(), f.Client, f.Text)
+		}
+	}
+	return b.String()
+}
+
 // promise adds what nginx-hotswap must reach, beside the floor of the same release.
 func (s *section) promise(n *noticed, all []*noticed) {
 	what := fmt.Sprintf("%s, %s", n.Release, n.Way)
 	s.goals = append(s.goals, goal{"failed and cut, " + what, float64(n.failed()), 0, ""})
 	if n.failed() > 0 {
-		s.lost = errors.Join(s.lost, fmt.Errorf("%s: %d requests failed: %s", what, n.failed(), kinds(n.Runs)))
+		s.lost = errors.Join(s.lost, fmt.Errorf("%s: %d requests failed: %s%s", what, n.failed(), kinds(n.Runs), texts(n.Runs)))
 	}
 	for _, other := range all {
 		if other.Way == wayFloor && other.Release == n.Release {

@@ -99,6 +99,10 @@ func (m *machine) cycle(ctx context.Context, build []byte) (cycleRun, error) {
 	if err != nil {
 		return cycleRun{}, err
 	}
+	// A look for another reason would find the build before it has settled.
+	if err := wait(ctx, cycleSettle); err != nil {
+		return cycleRun{}, err
+	}
 	if err := m.land(build); err != nil {
 		return cycleRun{}, err
 	}

@@ -16,6 +16,9 @@ import (
 // lead is how long there is traffic before something is done.
 const lead = time.Second
 
+// fewFailures are kept with their text; all are counted.
+const fewFailures = 3
+
 // clients are those that make traffic in the machine.
 type clients struct {
 	cmd      *exec.Cmd
@@ -72,5 +75,6 @@ func (m *machine) under(ctx context.Context, targets []string, window time.Durat
 	if report.Total.OK == 0 {
 		return nil, errors.New("no request was answered: nothing is measured")
 	}
+	report.Failures = report.Failures[:min(fewFailures, len(report.Failures))]
 	return report, nil
 }

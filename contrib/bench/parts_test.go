@@ -71,6 +71,13 @@ func TestRollbackTables(t *testing.T) {
 	if diff := cmp.Diff([]string{wrongs[0].name, "10.5 (10.2–10.8, 10–11)", "9.5 (9.2–9.8, 9–10)"}, cost[1][:3]); diff != "" {
 		t.Error(diff)
 	}
+	raw := rawWaysBack(results)[wrongs[0].name]
+	if len(raw) != 2 || raw[0].From != "soaking" || *raw[0].Accepts != 4 || raw[1].Accepts != nil {
+		t.Errorf("raw: %+v", raw)
+	}
+	if s := rollbackSection(2, results); len(s.goals) != 1 || s.goals[0].measured != 4 {
+		t.Errorf("%v", s.goals)
+	}
 	for _, tab := range []table{way, cost} {
 		for _, row := range tab {
 			if len(tab) != len(wrongs)+1 || len(row) != len(tab[0]) {

@@ -13,7 +13,7 @@ KeepOldSec=2min, differential probe), and nothing in it is shortened: no run get
 
 // rollbackSection draws up what was measured of the way back.
 func rollbackSection(runs int, results [][]wayBack) *section {
-	s := &section{title: "The way back", text: fmt.Sprintf(rollbackText, runs), raw: results}
+	s := &section{title: "The way back", text: fmt.Sprintf(rollbackText, runs), raw: rawWaysBack(results)}
 	s.tables = []captioned{
 		{"From the bad sign (the end of the first process of the successor's, by its pidfd) until the old version accepts again.\n" +
 			"Where WINCH was not sent yet its workers never stopped, and there is nothing to measure (–).", wayTable(results)},
@@ -27,6 +27,36 @@ func rollbackSection(runs int, results [][]wayBack) *section {
 		}
 	}
 	return s
+}
+
+// rawWayBack is one run in milliseconds since the bad sign; nil where a moment did
+// not come.
+type rawWayBack struct {
+	From                                             string
+	Told, Accepts, All, Answered, Reviving, Finished *float64
+	Requests, Failed                                 int
+	LongestGapMS                                     float64
+}
+
+func rawWaysBack(results [][]wayBack) map[string][]rawWayBack {
+	raw := map[string][]rawWayBack{}
+	for i, row := range wrongs {
+		for _, r := range results[i] {
+			since := func(at time.Time) *float64 {
+				if at.IsZero() {
+					return nil
+				}
+				ms := millis(r.sign, at)
+				return &ms
+			}
+			raw[row.name] = append(raw[row.name], rawWayBack{
+				From: string(r.from), Told: since(r.told), Accepts: since(r.accepts), All: since(r.all), Answered: since(r.answered),
+				Reviving: since(r.revived), Finished: since(r.finished),
+				Requests: r.load.Requests, Failed: r.load.Failed, LongestGapMS: r.load.LongestGapMS,
+			})
+		}
+	}
+	return raw
 }
 
 // wayTable tells of the time without workers that accept.
