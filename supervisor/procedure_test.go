@@ -197,6 +197,25 @@ func TestRunnerStopsAtErrors(t *testing.T) {
 	}
 }
 
+// What takes long to look at is looked at less often: half of the time at most.
+func TestRunnerPausesAsLongAsItLooks(t *testing.T) {
+	for look, want := range map[time.Duration]time.Duration{0: 3 * pollPause(0), 7 * time.Millisecond: 7 * 7 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage()
+			looks := 0
+			began := time.Now()
+			err := s.runner().await(t.Context(), true, func(context.Context) (bool, error) {
+				time.Sleep(look)
+				looks++
+				return looks == 4, nil
+			})
+			if took := time.Since(began); err != nil || took != want {
+				t.Errorf("four looks of %v take %v, not %v: %v", look, took, want, err)
+			}
+		})
+	}
+}
+
 func TestRunnerUnknownPhase(t *testing.T) {
 	for _, from := range []Phase{"", "no-such", Idle} {
 		s := newStage()

@@ -96,8 +96,6 @@ func (d *daemonProcess) run(ctx context.Context) error {
 		return err
 	}
 	d.group, d.ctx = errgroup.WithContext(ctx)
-	d.group.Go(func() error { return d.server.Serve(d.ctx) })
-	d.group.Go(func() error { return d.bus.run(d.ctx) })
 	d.group.Go(func() error {
 		return d.alerts.run(d.ctx, func(err error) { d.log.Warn("cannot show an alert", "error", err) })
 	})
@@ -134,6 +132,10 @@ func (d *daemonProcess) loop() error {
 		return err
 	}
 	defer d.end()
+	// Whoever has called meanwhile, or has started us by calling, finds the
+	// instances.
+	d.group.Go(func() error { return d.server.Serve(d.ctx) })
+	d.group.Go(func() error { return d.bus.run(d.ctx) })
 	var watchdog <-chan time.Time
 	if interval := d.notifier.WatchdogInterval(); interval > 0 {
 		ticker := time.NewTicker(interval / 2)

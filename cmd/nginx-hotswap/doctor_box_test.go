@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -186,6 +185,6 @@ func (m *machine) foregroundUnit() {
 		m.finds("nginx", check, supervisor.LevelOK)
 	}
 	if text := m.sh("nginx-hotswap doctor nginx"); !strings.Contains(text, "failures: 0, warnings: 0") {
-		m.t.Error(fmt.Sprintf("after all remedies:\n%s", text))
+		m.t.Errorf("after all remedies:\n%s", text)
 	}
 }
