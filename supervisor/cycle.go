@@ -38,6 +38,7 @@ type cycle struct {
 	samples *sampler  // nil before Starting
 	place   bool      // in the line of those that run two generations
 
+	untold                  time.Time // when the phase began, until the unit is told
 	usr2At, winchAt, quitAt time.Time
 	soakFrom, keepUntil     time.Time
 	drainUntil, dismissAt   time.Time
@@ -166,7 +167,8 @@ func (c *cycle) enter(phase Phase) error {
 	c.show(func(*CycleStatus) {})
 	c.s.publish(func(v *view) { v.phase = phase })
 	c.sample(phase)
-	c.tellUnit(phase)
+	c.untold = time.Now()
+	time.AfterFunc(tellPause, c.poke)
 	if err := c.s.store.SaveRunning(c.rec); err != nil {
 		// Before USR2 that is a reason not to begin. Afterwards carrying on
 		// is safer than stopping in the middle.
@@ -178,13 +180,21 @@ func (c *cycle) enter(phase Phase) error {
 	return nil
 }
 
-// tellUnit shows the phase in `systemctl status` of the unit.
-func (c *cycle) tellUnit(phase Phase) {
-	if c.old.unit == nil || c.old.mute || phase.isEarly() {
+// tellPause is how long a phase must last to be worth telling: PID 1 takes
+// milliseconds for each word, and our next question waits behind them.
+const tellPause = 100 * time.Millisecond
+
+// tellUnit shows a phase that lasts in `systemctl status` of the unit, once.
+func (c *cycle) tellUnit() {
+	if c.untold.IsZero() || time.Since(c.untold) < tellPause {
+		return
+	}
+	c.untold = time.Time{}
+	if c.old.unit == nil || c.old.mute || c.rec.Phase.isEarly() {
 		return
 	}
 	c.s.notifyUnit(c.old.unit, c.old.PID, fmt.Sprintf("STATUS=nginx-hotswap: %s to %s, %s",
-		c.rec.Old.Version, c.rec.Successor.Version, phase))
+		c.rec.Old.Version, c.rec.Successor.Version, c.rec.Phase))
 }
 
 func (c *cycle) runner() runner { return runner{enter: c.enter, wait: c.wait, at: failpoint} }
@@ -194,6 +204,7 @@ var failpoint = func(Phase, string) {}
 
 // wait is where a cycle spends its time. Requests are answered meanwhile.
 func (c *cycle) wait(ctx context.Context, poll <-chan time.Time) error {
+	c.tellUnit()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)

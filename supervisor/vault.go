@@ -86,7 +86,7 @@ func copyVerified(to, from, sha256 string) error {
 		return err
 	}
 	defer in.Close()
-	out, err := renameio.NewPendingFile(to, renameio.WithPermissions(0o755))
+	out, err := renameio.NewPendingFile(to, renameio.WithPermissions(0o755), renameio.WithTempDir(filepath.Dir(to)))
 	if err != nil {
 		return err
 	}

@@ -11,11 +11,12 @@ import (
 )
 
 const clientsText = `The same traffic each time (fresh connections, keep-alive, a unix socket, slow downloads of 8 s, streams as of
-WebSocket), in the same window, which begins a second before; %d runs of each, the rows take turns. nginx-hotswap with
-SettleSec=500ms, SoakSec=1s and KeepOldSec=0, all other settings are the defaults. Failures are those of all runs together;
-stale retries, which are no failures, are requests on a used connection that nginx had just closed: clients repeat them, and
-they come with each reload, too. Milliseconds: median of the runs (least–greatest). The longest gap is that between two
-answers to fresh connections, with the clients' own pauses.`
+WebSocket), in the same window, which begins a second before; %d runs of each, the rows take turns. Where a program is
+replaced, writing it is a part of the window. nginx-hotswap with SettleSec=500ms, SoakSec=1s and KeepOldSec=0, all other
+settings are the defaults. Failures are those of all runs together; stale retries, which are no failures, are requests on a
+used connection that nginx had just closed: clients repeat them, and they come with each reload, too. Milliseconds: median
+of the runs (least–greatest). The longest gap is that between two answers to fresh connections, with the clients' own
+pauses.`
 
 // clientsSection draws up what clients noticed.
 func clientsSection(runs int, all []*noticed) *section {
@@ -100,8 +101,14 @@ func (s *section) promise(n *noticed, all []*noticed) {
 		s.lost = errors.Join(s.lost, fmt.Errorf("%s: %d requests failed: %s%s", what, n.failed(), kinds(n.Runs), texts(n.Runs)))
 	}
 	for _, other := range all {
-		if other.Way == wayFloor && other.Release == n.Release {
+		if other.Release != n.Release {
+			continue
+		}
+		if other.Way == wayFloor {
 			s.goals = append(s.goals, ratio("p99.9, of the floor's, "+what, n.late(), other.late(), 1.1))
+		}
+		if other.Way == wayPackage && n.Way == wayOurPackage { // the package manager's own work is in both
+			s.goals = append(s.goals, ratio("p99.9, of the package upgrade's as it is, "+what, n.late(), other.late(), 1.1))
 		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -31,13 +30,13 @@ type way struct {
 var ways = []way{
 	{wayRestart, false, nil, script("systemctl restart nginx")},
 	{wayPackage, false, repository, upgradePackages},
-	{wayScript, false, nil, script("/etc/init.d/nginx upgrade")},
+	{wayScript, false, nil, landing(script("/etc/init.d/nginx upgrade"))},
 	{wayReload, false, nil, script("systemctl reload nginx")},
-	{wayFloor, false, nil, func(ctx context.Context, m *machine) error {
+	{wayFloor, false, nil, landing(func(ctx context.Context, m *machine) error {
 		_, err := m.floor(ctx, "nginx")
 		return err
-	}},
-	{wayWatcher, true, nil, landAgain},
+	})},
+	{wayWatcher, true, nil, cycleOf(landing(nothing))},
 	{wayOurPackage, true, repository, cycleOf(upgradePackages)},
 }
 
@@ -67,13 +66,21 @@ func cycleOf(act func(context.Context, *machine) error) func(context.Context, *m
 	}
 }
 
-// landAgain puts another file with the same program in nginx's place.
-func landAgain(ctx context.Context, m *machine) error {
-	return cycleOf(func(_ context.Context, m *machine) error {
+// landing puts another file with the same program in nginx's place before an act.
+func landing(act func(context.Context, *machine) error) func(context.Context, *machine) error {
+	return func(ctx context.Context, m *machine) error {
 		build, err := os.ReadFile(m.Path(nginxPath))
-		return errors.Join(err, m.land(build))
-	})(ctx, m)
+		if err != nil {
+			return err
+		}
+		if err := m.land(build); err != nil {
+			return err
+		}
+		return act(ctx, m)
+	}
 }
+
+func nothing(context.Context, *machine) error { return nil }
 
 // chosenWays are those of the plan.
 func (b *bench) chosenWays() []way {

@@ -58,8 +58,9 @@ func (c *call) Call(...any) ([]any, error) {
 
 // within answers within the limits.
 func (c *call) within() ([]any, error) {
-	if !c.conn.limits.enter(c.sender) {
-		return nil, refusal("LimitsExceeded", "%d calls of yours are not answered yet; wait for the answers", callsAtOnce)
+	most := callsAtOnce + len(c.conn.server.Instances())
+	if !c.conn.limits.enter(c.sender, most) {
+		return nil, refusal("LimitsExceeded", "%d calls of yours are not answered yet; wait for the answers", most)
 	}
 	defer c.conn.limits.leave(c.sender)
 	return c.conn.server.answer(c)

@@ -127,8 +127,9 @@ func TestSlowMethods(t *testing.T) {
 		Store: supervisor.Store{Runtime: t.TempDir(), State: t.TempDir()}}) // nobody runs it: no answer
 	d.change(func(all []*supervisor.Supervisor) []*supervisor.Supervisor { return append(all, busy) })
 	conn := b.dial(t)
-	answers := make(chan *dbus.Call, callsAtOnce)
-	for range callsAtOnce {
+	most := callsAtOnce + 2 // there are two instances
+	answers := make(chan *dbus.Call, most)
+	for range most {
 		conn.Object(Name, InstancePath("busy")).Go(InstanceInterface+".Hold", 0, answers)
 	}
 	phase := func(conn *dbus.Conn) string {
@@ -144,7 +145,7 @@ func TestSlowMethods(t *testing.T) {
 	}
 	// They do not wait for an instance that is gone.
 	d.change(func(all []*supervisor.Supervisor) []*supervisor.Supervisor { return all[:1] })
-	for range callsAtOnce {
+	for range most {
 		select {
 		case call := <-answers:
 			if got := errorName(call.Err); got != "org.freedesktop.DBus.Error.Failed" {

@@ -2,8 +2,9 @@ package bus
 
 import "sync"
 
-// callsAtOnce is how many calls of one sender may wait for their answers. A
-// program makes a few; one that floods us gets errors, and others do not notice.
+// callsAtOnce is how many calls of one sender may wait for their answers, besides
+// one for each instance: `nginx-hotswap upgrade` asks all of them at the same time.
+// One that floods us gets errors, and others do not notice.
 const callsAtOnce = 32
 
 // limits counts the calls of each sender that are being answered.
@@ -12,10 +13,10 @@ type limits struct {
 	calls map[string]int
 }
 
-func (l *limits) enter(sender string) bool {
+func (l *limits) enter(sender string, most int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.calls[sender] == callsAtOnce {
+	if l.calls[sender] >= most {
 		return false
 	}
 	if l.calls == nil {
