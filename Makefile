@@ -16,7 +16,7 @@ STATICCHECK = $(GO) run -modfile=packaging/tools.mod honnef.co/go/tools/cmd/stat
 RUNS       = 20
 SEED       = 1
 
-.PHONY: help build install deb deb-lint rpm rpm-lint man demo bench-rollback test test-unit test-box test-admin test-matrix test-packages test-ansible ladder soak lint clean deps
+.PHONY: help build install deb deb-lint rpm rpm-lint man demo bench bench-quick bench-rollback test test-unit test-box test-admin test-matrix test-packages test-ansible ladder soak lint clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
@@ -64,10 +64,16 @@ deps: ## install what demo and tests need (Debian packages, as root)
 demo: deps build ## an upgrade under traffic in a throwaway machine, with its figures
 	$(GO) run ./contrib/demo
 
+bench: deps build ## everything that is measured, into contrib/bench/RESULTS.md (25 minutes)
+	$(GO) run ./contrib/bench -write contrib/bench/RESULTS.md
+
+bench-quick: deps build ## the same, few and small (90 seconds)
+	$(GO) run ./contrib/bench -quick
+
 bench-rollback: deps build ## how long the way back takes, and what it costs (RUNS=20)
 	$(GO) run ./contrib/bench -runs $(RUNS) rollback
 
-test: deps lint test-unit test-box test-packages ## everything that CI runs
+test: deps lint test-unit test-box test-packages bench-quick ## everything that CI runs
 
 test-unit: ## unit tests and real nginx
 	$(GO) test -race -shuffle=on -parallel 4 ./...

@@ -35,6 +35,25 @@ func (c *candidate) Close() {
 	}
 }
 
+// age is how long ago the binary was written, or put in its place, if that is
+// what is new. The watcher's news come when it is settled; other reasons to look
+// come at any time, and some writers open and close a file several times.
+func (c *candidate) age() time.Duration {
+	info, err := c.file.Stat()
+	if err != nil || c.same {
+		return Infinity
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return Infinity
+	}
+	age := time.Since(time.Unix(st.Ctim.Unix()))
+	if age < 0 {
+		return Infinity // the clock was set back: nobody knows
+	}
+	return age
+}
+
 // compare looks at what is on disk where USR2 would execute, and at the modules
 // and libraries that go with it. It returns nil when that is what the master
 // runs: the same files, or the same contents.

@@ -115,6 +115,10 @@ func (s *Supervisor) objection(c *candidate) string {
 	case s.stillRefused(c):
 		return s.attachment.Refused.Text
 	}
+	if rest := s.settle - c.age(); rest > 0 {
+		s.retryIn(rest)
+		return "it was written just now; it is tried when SettleSec= is over"
+	}
 	return s.packageTransaction()
 }
 

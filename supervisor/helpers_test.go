@@ -92,6 +92,7 @@ func lockFile(t *testing.T, path string, kind int16) (release func()) {
 // quick is a configuration without waiting for its own sake.
 func quick() supervisor.Config {
 	c := supervisor.Defaults()
+	c.SettleSec = 0
 	c.Upgrade.SoakSec = 200 * time.Millisecond
 	c.Upgrade.KeepOldSec = 0
 	c.Upgrade.StartTimeoutSec = 5 * time.Second

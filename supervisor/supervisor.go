@@ -15,6 +15,7 @@ type Supervisor struct {
 	instance    InstanceConfig
 	automatic   bool
 	lockTimeout time.Duration
+	settle      time.Duration // SettleSec
 	// watchLibraries makes a replaced library a reason for a cycle.
 	watchLibraries bool
 	keepHistory    int
@@ -86,7 +87,7 @@ type Options struct {
 // New returns a supervisor for an instance.
 func New(instance InstanceConfig, o Options) *Supervisor {
 	s := &Supervisor{
-		instance: instance, automatic: o.Config.Automatic, watchLibraries: o.Config.WatchLibraries, lockTimeout: o.Config.PackageLockTimeoutSec,
+		instance: instance, automatic: o.Config.Automatic, watchLibraries: o.Config.WatchLibraries, lockTimeout: o.Config.PackageLockTimeoutSec, settle: o.Config.SettleSec,
 		keepHistory: o.Config.KeepHistory, systemd: o.Systemd, store: o.Store, builds: o.Builds, line: o.Line,
 		log: o.Log, locks: o.PackageLocks, unitName: instance.Unit,
 		pokes: make(chan struct{}, 1), requests: make(chan request), settings: make(chan Config, 1),
@@ -196,7 +197,8 @@ func (s *Supervisor) adoptWaiting() {
 }
 
 func (s *Supervisor) adopt(c Config) {
-	s.automatic, s.watchLibraries, s.lockTimeout, s.keepHistory = c.Automatic, c.WatchLibraries, c.PackageLockTimeoutSec, c.KeepHistory
+	s.automatic, s.watchLibraries, s.keepHistory = c.Automatic, c.WatchLibraries, c.KeepHistory
+	s.lockTimeout, s.settle = c.PackageLockTimeoutSec, c.SettleSec
 	i := c.Instance(s.instance.Name)
 	s.instance.Upgrade, s.instance.TrustedOwner = i.Upgrade, i.TrustedOwner
 	if s.attachment != nil && s.attachment.Refused != nil && s.attachment.Refused.Inputs != "" {

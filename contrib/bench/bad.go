@@ -133,7 +133,7 @@ func (m *machine) repair(ctx context.Context, good []byte) error {
 
 // badSection draws up what it cost.
 func badSection(runs [][]badRun) *section {
-	s := &section{title: "A bad build", raw: runs, text: "As above, with a build that passes `nginx -t` and whose workers crash. The distribution's script reports success; the site\n" +
+	s := &section{title: "A bad build", raw: runs, text: "The same traffic and configuration as for what clients notice, with a build that passes `nginx -t` and whose workers crash.\nThe distribution's script reports success; the site " +
 		"is then out of order until somebody repairs it, and so for the rest of the window."}
 	t := table{append(noticedHead(), "first crash to old workers accepting again")}
 	for i, w := range badWays {

@@ -78,9 +78,9 @@ func (m *machine) keepAlive(ctx context.Context, w keepAliveWay) (*traffic.Repor
 // keepAliveSection draws up what was lost.
 func keepAliveSection(name string, runs [][]*traffic.Report) *section {
 	s := &section{title: "Keep-alive clients that do not retry", raw: runs}
-	s.text = fmt.Sprintf("%s; 64 connections with a request every 20 ms. nginx closes idle connections when its workers go, in a reload as in an\n"+
+	s.text = fmt.Sprintf("64 connections with a request every 20 ms. nginx closes idle connections when its workers go, in a reload as in an\n"+
 		"upgrade; a request that has just been sent is lost then, unless the client repeats it. Since 1.27.4 `keepalive_min_timeout`\n"+
-		"closes that gap. Median (least–greatest) of each upgrade.", name)
+		"closes that gap. Median (least–greatest) of %d upgrades each.", len(runs[0]))
 	t := table{{"", "setting", "requests", "lost without a retry", "failed with one"}}
 	for i, w := range keepAliveWays {
 		setting := w.setting
@@ -97,6 +97,6 @@ func keepAliveSection(name string, runs [][]*traffic.Report) *section {
 			s.promise(&n, nil)
 		}
 	}
-	s.tables = []captioned{{"", t}}
+	s.tables = []captioned{{name + ".", t}}
 	return s
 }
