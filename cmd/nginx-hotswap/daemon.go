@@ -66,6 +66,7 @@ type daemonProcess struct {
 	units    <-chan string
 	unlisten context.CancelFunc
 	held     <-chan time.Time // a unit whose restart is held off is set free
+	told     <-chan time.Time // the status line is brought up to date
 
 	mu        sync.Mutex
 	instances map[string]supervised
@@ -164,6 +165,11 @@ func (d *daemonProcess) loop() error {
 		case <-d.changed:
 			d.follow()
 		case <-d.status.changed:
+			if d.told == nil {
+				d.told = time.After(statusPause)
+			}
+		case <-d.told:
+			d.told = nil
 			d.tellStatus()
 		case <-d.held:
 			d.endHolds()

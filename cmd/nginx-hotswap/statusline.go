@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
@@ -126,6 +127,10 @@ func (d *daemonProcess) summary() string {
 	d.status.look(d.list(), true)
 	return d.status.said
 }
+
+// statusPause is how long a phase must last to be told: PID 1 takes milliseconds
+// for each line.
+const statusPause = 100 * time.Millisecond
 
 // tellStatus looks at those that have changed.
 func (d *daemonProcess) tellStatus() {

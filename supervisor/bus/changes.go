@@ -12,8 +12,8 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
-// signalsPause is the time between two looks at what has changed, so that a
-// cycle in which much happens makes few signals.
+// signalsPause is how long news are gathered before they are looked at, so that a
+// cycle in which much happens makes few signals, and none while it is busiest.
 const signalsPause = 100 * time.Millisecond
 
 // signal is what is told to everybody.
@@ -112,12 +112,12 @@ func (s *Server) tell(ctx context.Context) {
 			return
 		case <-s.changes().wake:
 		}
-		s.look()
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(signalsPause):
 		}
+		s.look()
 	}
 }
 

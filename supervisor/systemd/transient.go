@@ -49,6 +49,8 @@ func (t *transient) own(ctx context.Context, stdout *os.File) []property {
 		{"Description", dbus.MakeVariant(t.description())},
 		{"Type", dbus.MakeVariant("oneshot")},
 		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
+		// The workers that serve come first.
+		{"Nice", dbus.MakeVariant(int32(10))},
 		// PID 1's own lines about the unit are noise: we report the result.
 		{"LogLevelMax", dbus.MakeVariant(int32(3))},
 		{"TimeoutStartUSec", dbus.MakeVariant(t.limit(ctx))},
