@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -91,7 +92,14 @@ func (s *server) writeBuilds(tb testing.TB) error {
 
 // start runs the server. Its listeners are open when the command returns.
 func (s *server) start() error {
-	if out, err := exec.Command(s.binary, s.Args()...).CombinedOutput(); err != nil {
+	var out []byte
+	var err error
+	// Whoever forks at the moment in which the binary is written holds it open
+	// for writing until its exec.
+	for err = unix.ETXTBSY; errors.Is(err, unix.ETXTBSY); {
+		out, err = exec.Command(s.binary, s.Args()...).CombinedOutput()
+	}
+	if err != nil {
 		return fmt.Errorf("nginx: %w\n%s", err, out)
 	}
 	return nil
