@@ -83,7 +83,7 @@ BOX_TEST = CGO_ENABLED=0 $(GO) test -count=1 -p 1 -parallel 4 -tags box -timeout
 CYCLES   = '^TestBox(TwentyCycles|Journal|)$$'
 
 test-box: build ## tests in throwaway machines with a real systemd: this Debian and trixie
-	$(BOX_TEST) '^TestBox' -skip '^TestBoxAdmin'
+	$(BOX_TEST) '^TestBox' -skip '^TestBox(Admin|Ladder)'
 	NGINX_HOTSWAP_TEST_RELEASE=trixie $(BOX_TEST) $(CYCLES)
 
 test-admin: deps build ## each action of an administrator in each phase, with every kind of unit

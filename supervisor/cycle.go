@@ -168,6 +168,9 @@ func (c *cycle) enter(phase Phase) error {
 	c.s.publish(func(v *view) { v.phase = phase })
 	c.sample(phase)
 	c.untold = time.Now()
+	if phase == Draining { // whoever asked for the verdict looks now
+		c.untold = c.untold.Add(-tellPause)
+	}
 	time.AfterFunc(tellPause, c.poke)
 	if err := c.s.store.SaveRunning(c.rec); err != nil {
 		// Before USR2 that is a reason not to begin. Afterwards carrying on
