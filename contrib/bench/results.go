@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,11 @@ func (r results) lost() error {
 	return errors.Join(errs...)
 }
 
+// shortfalls explains what is not reached, with what profiles have shown.
+//
+//go:embed shortfalls.md
+var shortfalls string
+
 // save writes RESULTS.md, or what the file is called, and its raw figures.
 func (r results) save(path string) error {
 	if path == "" || len(r.sections) == 0 {
@@ -70,6 +76,7 @@ func (r results) page(raw string) []byte {
 	fmt.Fprintf(&b, "# Results\n\nWritten by `make bench`. %s Everything was measured in one run, in throwaway machines with a systemd of\n"+
 		"their own on that one machine; what is compared took turns. The figures of each run are in [%s](%[2]s).\n", r.where, raw)
 	r.verdicts(&b)
+	b.WriteString(shortfalls)
 	for _, s := range r.sections {
 		s.write(&b)
 	}

@@ -11,6 +11,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
@@ -25,7 +28,7 @@ func main() {
 }
 
 func run(n int, from, to string, in io.Reader, log io.Writer) error {
-	conns := make([]net.Conn, 0, n)
+	conns := make([]*net.TCPConn, 0, n)
 	for i := range n {
 		conn, err := open(from, to)
 		if err != nil {
@@ -36,18 +39,30 @@ func run(n int, from, to string, in io.Reader, log io.Writer) error {
 	fmt.Fprintln(log, "ready")
 	_, err := io.Copy(io.Discard, in)
 	for _, conn := range conns {
-		err = errors.Join(err, conn.Close())
+		// A reset: those that come next need the ports.
+		err = errors.Join(err, conn.SetLinger(0), conn.Close())
 	}
 	return err
 }
 
 // open makes a connection and sends half a request.
-func open(from, to string) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, KeepAlive: -1}
-	conn, err := d.Dial("tcp", to)
+func open(from, to string) (*net.TCPConn, error) {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, KeepAlive: -1, Control: latePort}
+	dialed, err := d.Dial("tcp", to)
 	if err != nil {
 		return nil, err
 	}
+	conn := dialed.(*net.TCPConn)
 	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n")
 	return conn, err
+}
+
+// latePort has the port chosen when it is known whom it leads to, ip(7): at bind
+// one that anybody else has would not do.
+func latePort(_, _ string, conn syscall.RawConn) error {
+	var failed error
+	err := conn.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	})
+	return errors.Join(err, failed)
 }
