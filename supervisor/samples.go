@@ -9,7 +9,7 @@ import (
 )
 
 // Sample is what both generations had to do at one moment of a cycle. The
-// numbers of connections are estimates, see nginx.Connections.
+// numbers of connections are estimates, see nginx.Estimate.
 type Sample struct {
 	At                   time.Time `json:"at"`
 	OldWorkers           int       `json:"old_workers"`
