@@ -65,8 +65,9 @@ func (m *machine) keepAlive(ctx context.Context, w keepAliveWay) (*traffic.Repor
 	if err := m.WriteFile("/etc/nginx/conf.d/keepalive.conf", []byte(w.setting+"\n"), 0o644); err != nil {
 		return nil, err
 	}
-	// Old workers of the reload are gone when the restart is over.
-	if _, err := m.run(ctx, "systemctl restart nginx"); err != nil {
+	// Old workers of the reload are gone when the restart is over; systemd counts
+	// restarts, and refuses the sixth.
+	if _, err := m.run(ctx, "systemctl reset-failed nginx; systemctl restart nginx"); err != nil {
 		return nil, err
 	}
 	if err := m.attached(ctx); err != nil {
