@@ -165,7 +165,6 @@ func (c *cycle) hold(id nginx.ID) (*nginx.Process, error) {
 func (c *cycle) enter(phase Phase) error {
 	c.rec.enter(phase, time.Now())
 	c.show(func(*CycleStatus) {})
-	c.s.publish(func(v *view) { v.phase = phase })
 	c.sample(phase)
 	c.untold = time.Now()
 	if phase == Draining { // whoever asked for the verdict looks now

@@ -46,7 +46,7 @@ func (c *cycle) show(change func(*CycleStatus)) {
 		next.ID, next.Origin, next.Started, next.Reason = c.rec.ID, c.rec.Origin, c.rec.Started, c.rec.Reason
 		next.From, next.To, next.Steps = c.rec.Old.Version, c.rec.Successor.Version, slices.Clone(c.rec.Steps)
 		change(&next)
-		v.cycle = &next
+		v.phase, v.cycle = c.rec.Phase, &next
 	})
 }
 

@@ -43,6 +43,21 @@ func runUnit(t *testing.T, change ...func(*supervisor.Options)) (*nginxtest.Ngin
 	return n, r, unit
 }
 
+// aboutToRetire is a cycle that a reload of the unit has asked for, and in which
+// QUIT waits for the end of that.
+func aboutToRetire(t *testing.T) (*nginxtest.Nginx, *running, *fakeUnit) {
+	t.Helper()
+	n, r, unit := runUnit(t)
+	data, _ := n.Newer(t, '9')
+	nginxtest.Install(t, n.Binary, data)
+	unit.change(reloading)
+	if out := <-r.ask(t, fromReload()); out.Result != supervisor.Upgraded {
+		t.Fatalf("got %+v", out)
+	}
+	r.waitFor(t, "it is about to retire", func(s supervisor.Status) bool { return s.Phase == supervisor.Retiring })
+	return n, r, unit
+}
+
 // The unit's reload waits for the answer, so it must not be waited for.
 func TestReloadOfTheUnitUpgrades(t *testing.T) {
 	t.Parallel()
@@ -73,14 +88,7 @@ func TestReloadOfTheUnitUpgrades(t *testing.T) {
 // After the verdict the reload is one like any other: QUIT waits for its end.
 func TestReloadThatAskedIsAwaitedBeforeQUIT(t *testing.T) {
 	t.Parallel()
-	n, r, unit := runUnit(t)
-	data, _ := n.Newer(t, '9')
-	nginxtest.Install(t, n.Binary, data)
-	unit.change(reloading)
-	if out := <-r.ask(t, fromReload()); out.Result != supervisor.Upgraded {
-		t.Fatalf("got %+v", out)
-	}
-	r.waitFor(t, "it is about to retire", func(s supervisor.Status) bool { return s.Phase == supervisor.Retiring })
+	n, r, unit := aboutToRetire(t)
 	for range 20 { // each answer is a moment in which it could have gone on
 		if out := <-r.ask(t, fromReload()); out.Code != supervisor.ExitDeferred || !nginx.IsMaster(n.Master) {
 			t.Fatalf("it did not wait for the end of the reload: %+v", out)

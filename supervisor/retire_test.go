@@ -17,14 +17,7 @@ import (
 // of a unix socket is in use.
 func TestUnitEndsBeforeQUIT(t *testing.T) {
 	t.Parallel()
-	n, r, unit := runUnit(t)
-	data, _ := n.Newer(t, '9')
-	nginxtest.Install(t, n.Binary, data)
-	unit.change(reloading)
-	if out := <-r.ask(t, fromReload()); out.Result != supervisor.Upgraded {
-		t.Fatalf("got %+v", out)
-	}
-	r.waitFor(t, "it is about to retire", func(s supervisor.Status) bool { return s.Phase == supervisor.Retiring })
+	n, r, unit := aboutToRetire(t)
 	ended, masters := time.Now(), r.Status().Masters
 	unit.change(func(s *systemd.State) { s.ActiveState, s.JobID, s.JobType, s.MainPID = "activating", 8, "start", 0 })
 	for _, m := range masters {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -35,24 +34,7 @@ func (m *machine) deb(version string) string {
 	if _, err := exec.LookPath("dpkg"); err != nil {
 		nginxtest.Unable(m.t, "dpkg is not installed")
 	}
-	arch, err := exec.CommandContext(m.t.Context(), "dpkg", "--print-architecture").Output()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	dir := m.t.TempDir()
-	build := exec.CommandContext(m.t.Context(), "../../packaging/deb/build", version, strings.TrimSpace(string(arch)), dir)
-	if out, err := build.CombinedOutput(); err != nil {
-		m.t.Fatalf("%v: %v\n%s", build.Args, err, out)
-	}
-	built, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-	if err != nil || len(built) != 1 {
-		m.t.Fatalf("packages: %v, %v", built, err)
-	}
-	to := "/root/" + filepath.Base(built[0])
-	if err := m.CopyIn(built[0], to); err != nil {
-		m.t.Fatal(err)
-	}
-	return to
+	return m.Deb(m.t, version)
 }
 
 // serving names everything that runs of nginx. Installing and removing us

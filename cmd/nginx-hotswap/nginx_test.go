@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/box"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
@@ -92,17 +91,7 @@ func (s *server) writeBuilds(tb testing.TB) error {
 
 // start runs the server. Its listeners are open when the command returns.
 func (s *server) start() error {
-	var out []byte
-	var err error
-	// Whoever forks at the moment in which the binary is written holds it open
-	// for writing until its exec.
-	for err = unix.ETXTBSY; errors.Is(err, unix.ETXTBSY); {
-		out, err = exec.Command(s.binary, s.Args()...).CombinedOutput()
-	}
-	if err != nil {
-		return fmt.Errorf("nginx: %w\n%s", err, out)
-	}
-	return nil
+	return nginxtest.Execute(context.Background(), s.binary, s.Args()...)
 }
 
 // kill ends all that runs from the server's directory. It repeats: a master that

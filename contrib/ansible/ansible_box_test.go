@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,7 +34,7 @@ func TestBoxAnsible(t *testing.T) {
 	}
 	m := &machine{box.Start(t, box.Options{}), t}
 	m.copyIn()
-	deb := m.deb()
+	deb := m.Deb(t, "0.1.0")
 	m.Run(t, "rm -f /usr/sbin/policy-rc.d; systemctl restart nginx")
 	before := m.Run(t, "systemctl show nginx -p MainPID")
 
@@ -84,29 +83,6 @@ func (m *machine) copyIn() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-}
-
-// deb builds the package and copies it into the machine.
-func (m *machine) deb() string {
-	m.t.Helper()
-	arch, err := exec.CommandContext(m.t.Context(), "dpkg", "--print-architecture").Output()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	dir := m.t.TempDir()
-	build := exec.CommandContext(m.t.Context(), "../../packaging/deb/build", "0.1.0", strings.TrimSpace(string(arch)), dir)
-	if out, err := build.CombinedOutput(); err != nil {
-		m.t.Fatalf("%v: %v\n%s", build.Args, err, out)
-	}
-	built, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-	if err != nil || len(built) != 1 {
-		m.t.Fatalf("packages: %v, %v", built, err)
-	}
-	to := "/root/" + filepath.Base(built[0])
-	if err := m.CopyIn(built[0], to); err != nil {
-		m.t.Fatal(err)
-	}
-	return to
 }
 
 // plays runs a playbook, which must end with the given exit status.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -40,6 +41,34 @@ func (b *Box) Build(tb testing.TB, pkg string) {
 	if err := b.CopyIn(out, "/usr/local/bin/"+filepath.Base(pkg)); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// Deb builds the Debian package with a version, copies it into the machine and
+// returns where it is there.
+func (b *Box) Deb(tb testing.TB, version string) string {
+	tb.Helper()
+	root, err := checkout()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	arch, err := exec.CommandContext(tb.Context(), "dpkg", "--print-architecture").Output()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	dir := tb.TempDir()
+	build := exec.CommandContext(tb.Context(), filepath.Join(root, "packaging/deb/build"), version, strings.TrimSpace(string(arch)), dir)
+	if out, err := build.CombinedOutput(); err != nil {
+		tb.Fatalf("%v: %v\n%s", build.Args, err, out)
+	}
+	built, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	if err != nil || len(built) != 1 {
+		tb.Fatalf("packages: %v, %v", built, err)
+	}
+	to := "/root/" + filepath.Base(built[0])
+	if err := b.CopyIn(built[0], to); err != nil {
+		tb.Fatal(err)
+	}
+	return to
 }
 
 // checkout is the directory of go.mod above the current one.

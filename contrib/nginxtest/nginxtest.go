@@ -5,6 +5,7 @@ package nginxtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -116,15 +117,8 @@ func (n *Nginx) Run(tb testing.TB) {
 // Launch starts it and waits until it listens, whether anybody accepts or not.
 func (n *Nginx) Launch(tb testing.TB) {
 	tb.Helper()
-	var out []byte
-	var err error
-	// Whoever forks at the moment in which the binary is written holds it open
-	// for writing until its exec.
-	for err = unix.ETXTBSY; errors.Is(err, unix.ETXTBSY); {
-		out, err = exec.CommandContext(tb.Context(), n.Binary, n.Args()...).CombinedOutput()
-	}
-	if err != nil {
-		tb.Fatalf("nginx: %v\n%s", err, out)
+	if err := Execute(tb.Context(), n.Binary, n.Args()...); err != nil {
+		tb.Fatal(err)
 	}
 	Eventually(tb, "nginx serves", func() bool {
 		conn, err := net.DialTimeout("tcp", n.Listen, time.Second)
@@ -134,6 +128,20 @@ func (n *Nginx) Launch(tb testing.TB) {
 		return err == nil
 	})
 	n.Master = n.PID(tb)
+}
+
+// Execute runs a binary that was just written: whoever forks at that moment holds
+// it open for writing until its exec.
+func Execute(ctx context.Context, binary string, args ...string) error {
+	for {
+		out, err := exec.CommandContext(ctx, binary, args...).CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.ETXTBSY) {
+			return fmt.Errorf("nginx: %w\n%s", err, out)
+		}
+	}
 }
 
 // Serves reports whether a master has workers and all of them accept.
