@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -84,6 +85,9 @@ func newDaemonProcess(p *places, log *slog.Logger, level *slog.LevelVar) *daemon
 
 // run is the daemon from its start to its end.
 func (d *daemonProcess) run(ctx context.Context) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, unix.SIGHUP)
+	defer signal.Stop(hangups)
 	alone, err := d.lockDaemon()
 	if err != nil {
 		return err
@@ -102,6 +106,7 @@ func (d *daemonProcess) run(ctx context.Context) error {
 	})
 	d.group.Go(func() error { return d.metrics.run(d.ctx) })
 	d.group.Go(func() error { return d.results.run(d.ctx) })
+	d.group.Go(func() error { return d.obey(hangups) })
 	d.group.Go(d.loop)
 	err = d.group.Wait()
 	d.log.Info("stopped; nginx goes on without us")

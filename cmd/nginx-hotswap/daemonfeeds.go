@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"slices"
 	"time"
 
@@ -127,6 +128,19 @@ func (d *daemonProcess) requestReload() error {
 		return <-answer
 	case <-d.ctx.Done():
 		return context.Cause(d.ctx)
+	}
+}
+
+// obey reads the configuration at each SIGHUP, as daemons do, see daemon(7). What
+// waits for a person goes on waiting, other than at `nginx-hotswap reload`.
+func (d *daemonProcess) obey(hangups <-chan os.Signal) error {
+	for {
+		select {
+		case <-d.ctx.Done():
+			return nil
+		case <-hangups:
+			_ = d.requestReload() // reload says what went wrong
+		}
 	}
 }
 

@@ -60,8 +60,9 @@ func (m *machine) follow(message, way string) {
 // there: not when asked, not at a reload of the daemon, not by the next one.
 func (m *machine) staysStuck(message string) {
 	m.t.Helper()
-	// A draining worker may come to its end meanwhile; masters may not.
-	masters := "grep -lE '^nginx: master process' /proc/[0-9]*/cmdline"
+	// A draining worker may come to its end meanwhile; masters may not. A
+	// process that ends while it is looked at is none: grep says 2 to that.
+	masters := "grep -alsE '^nginx: master process' /proc/[0-9]*/cmdline || true"
 	before := m.sh(masters)
 	for _, script := range []string{"systemctl kill -s HUP nginx-hotswap", "systemctl restart nginx-hotswap"} {
 		m.sh(script)
@@ -109,7 +110,7 @@ func (m *machine) leadsOn() {
 	m.staysStuck(message)
 	m.follow(message, "to keep ")
 	m.eventually("no worker of the old master is left", func() bool {
-		return m.sh("grep -l '^nginx: worker' /proc/[0-9]*/cmdline | wc -l") == m.sh(fmt.Sprintf("grep -l '^nginx: worker' $(printf '/proc/%%s/cmdline ' $(cat /proc/%d/task/%d/children)) | wc -l", m.mainPID(), m.mainPID()))
+		return m.sh("grep -als '^nginx: worker' /proc/[0-9]*/cmdline | wc -l") == m.sh(fmt.Sprintf("grep -l '^nginx: worker' $(printf '/proc/%%s/cmdline ' $(cat /proc/%d/task/%d/children)) | wc -l", m.mainPID(), m.mainPID()))
 	})
 	var after supervisor.Status
 	m.eventually("the new master serves alone", func() bool {

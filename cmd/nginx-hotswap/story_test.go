@@ -30,6 +30,7 @@ const badDigit = '8'
 //	bad KIND FILE              write a build that goes wrong, see badnginx.Kind
 //	root                       skip the story unless root runs it
 //	terminate                  send SIGTERM to all background commands
+//	hangup                     send SIGHUP to all background commands
 var storyCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"serve":     serve,
 	"exits":     exits,
@@ -37,7 +38,8 @@ var storyCommands = map[string]func(ts *testscript.TestScript, neg bool, args []
 	"expand":    expand,
 	"bad":       bad,
 	"root":      root,
-	"terminate": terminate,
+	"terminate": sends("terminate", syscall.SIGTERM),
+	"hangup":    sends("hangup", syscall.SIGHUP),
 }
 
 func serve(ts *testscript.TestScript, neg bool, args []string) {
@@ -117,12 +119,14 @@ func root(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func terminate(ts *testscript.TestScript, neg bool, args []string) {
-	background := ts.BackgroundCmds()
-	if neg || len(args) > 0 || len(background) == 0 {
-		ts.Fatalf("usage: terminate, with commands in the background")
-	}
-	for _, cmd := range background {
-		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+func sends(name string, signal syscall.Signal) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		background := ts.BackgroundCmds()
+		if neg || len(args) > 0 || len(background) == 0 {
+			ts.Fatalf("usage: %s, with commands in the background", name)
+		}
+		for _, cmd := range background {
+			ts.Check(cmd.Process.Signal(signal))
+		}
 	}
 }
