@@ -216,7 +216,7 @@ func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	case Deferred:
 		s.deferred(inputs)
 	case "": // interrupted
-		s.answer(WaitDone, Outcome{Code: ExitFailure, Text: "interrupted; the next start goes on", Cycle: c.rec.ID})
+		s.answer(WaitDone, Outcome{Code: ExitFailure, Text: fmt.Sprintf("interrupted in %s; the daemon, or the same command, goes on from there", c.rec.Phase), Cycle: c.rec.ID})
 	}
 }
 

@@ -108,17 +108,11 @@ func (m *machine) scriptWith(ctx context.Context, build []byte) error {
 
 // swapBack lets nginx-hotswap find a build, and waits until it is rolled back.
 func (m *machine) swapBack(ctx context.Context, build []byte) error {
-	before, err := m.status(ctx)
-	if err != nil {
-		return err
-	}
+	before := m.newest()
 	if err := m.land(build); err != nil {
 		return err
 	}
-	after, err := m.ended(ctx, before.Last)
-	if err == nil && after.Last.Result != supervisor.RolledBack {
-		err = fmt.Errorf("cycle %s ends %s: %s", after.Last.ID, after.Last.Result, after.Last.Reason)
-	}
+	_, err := m.endedWith(ctx, before, supervisor.RolledBack)
 	return err
 }
 

@@ -91,11 +91,12 @@ func (m *machine) cycles(ctx context.Context, l load) (runs []cycleRun, err erro
 // cycle lets a build land and takes apart what comes of it. Nothing is asked while
 // it goes on.
 func (m *machine) cycle(ctx context.Context, build []byte) (cycleRun, error) {
-	before, err := m.status(ctx)
+	before := m.newest()
+	master, err := m.mainPID(ctx)
 	if err != nil {
 		return cycleRun{}, err
 	}
-	vigil, err := m.startVigil(ctx, before.MainPID)
+	vigil, err := m.startVigil(ctx, master)
 	if err != nil {
 		return cycleRun{}, err
 	}
@@ -111,16 +112,9 @@ func (m *machine) cycle(ctx context.Context, build []byte) (cycleRun, error) {
 	if err != nil {
 		return cycleRun{}, err
 	}
-	after, err := m.ended(ctx, before.Last)
+	rec, err := m.upgraded(ctx, before)
 	if err != nil {
 		return cycleRun{}, err
-	}
-	rec, err := m.record(ctx, after.Last.ID)
-	if err != nil {
-		return cycleRun{}, err
-	}
-	if rec.Result != supervisor.Upgraded {
-		return cycleRun{}, fmt.Errorf("cycle %s ends %s: %s", rec.ID, rec.Result, rec.Reason)
 	}
 	entries, err := m.journal(ctx, rec.ID)
 	if err != nil {

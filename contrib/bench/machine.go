@@ -133,11 +133,40 @@ func (m *machine) await(ctx context.Context, otherwise string, reached func(supe
 	return s, err
 }
 
-// ended waits for the end of the cycle that came after the given one.
-func (m *machine) ended(ctx context.Context, before *supervisor.LastStatus) (supervisor.Status, error) {
-	return m.await(ctx, "the cycle does not end", func(s supervisor.Status) bool {
-		return s.Phase == supervisor.Idle && s.MainPID != 0 && len(s.Masters) == 1 && s.Last != nil && (before == nil || s.Last.ID != before.ID)
+// newest is the record of the cycle that ended last, or nil. It is read from
+// outside: a command in the machine costs as much as clients notice.
+func (m *machine) newest() *supervisor.Record {
+	return supervisor.Store{State: m.Path(supervisor.StateDirectory)}.Last("nginx")
+}
+
+// ended waits for the end of the cycle that came after the given one, or first
+// after nil, and returns its record.
+func (m *machine) ended(ctx context.Context, before *supervisor.Record) (*supervisor.Record, error) {
+	var rec *supervisor.Record
+	if err := poll(ctx, "the cycle does not end", func() (bool, error) {
+		rec = m.newest()
+		return rec != nil && (before == nil || rec.ID != before.ID), nil
+	}); err != nil {
+		return nil, err
+	}
+	_, err := m.await(ctx, "nginx-hotswap does not look after what the cycle left", func(s supervisor.Status) bool {
+		return s.Phase == supervisor.Idle && s.MainPID != 0 && len(s.Masters) == 1
 	})
+	return rec, err
+}
+
+// upgraded is ended with success.
+func (m *machine) upgraded(ctx context.Context, before *supervisor.Record) (*supervisor.Record, error) {
+	return m.endedWith(ctx, before, supervisor.Upgraded)
+}
+
+// endedWith is ended with a result.
+func (m *machine) endedWith(ctx context.Context, before *supervisor.Record, result supervisor.Result) (*supervisor.Record, error) {
+	rec, err := m.ended(ctx, before)
+	if err == nil && rec.Result != result {
+		err = fmt.Errorf("cycle %s ends %s: %s", rec.ID, rec.Result, rec.Reason)
+	}
+	return rec, err
 }
 
 // poll waits until something holds.

@@ -74,10 +74,7 @@ func measureRollback(ctx context.Context, b *bench) (*section, error) {
 
 // goBack makes one upgrade that goes wrong.
 func (m *machine) goBack(ctx context.Context, build []byte, args []string) (wayBack, error) {
-	before, err := m.status(ctx)
-	if err != nil {
-		return wayBack{}, err
-	}
+	before := m.newest()
 	watch, err := m.startWatch(ctx, append(args, "-url="+siteURL)...)
 	if err != nil {
 		return wayBack{}, err
@@ -92,7 +89,7 @@ func (m *machine) goBack(ctx context.Context, build []byte, args []string) (wayB
 	if exit != supervisor.ExitRolledBack {
 		return wayBack{}, fmt.Errorf("the upgrade ends with %d, not %d: %s%s", exit, supervisor.ExitRolledBack, out, errOut)
 	}
-	after, err := m.ended(ctx, before.Last)
+	rec, err := m.endedWith(ctx, before, supervisor.RolledBack)
 	if err != nil {
 		return wayBack{}, err
 	}
@@ -104,28 +101,23 @@ func (m *machine) goBack(ctx context.Context, build []byte, args []string) (wayB
 	if account.Traffic != nil {
 		r.load = account.Traffic.Total
 	}
-	err = m.complete(ctx, after.Last.ID, &r)
+	err = m.complete(ctx, rec, &r)
 	return r, err
 }
 
-// complete adds what nginx-hotswap itself says of the run, and refuses one that
-// did not end as it has to.
-func (m *machine) complete(ctx context.Context, id string, r *wayBack) error {
-	rec, err := m.record(ctx, id)
-	if err != nil {
-		return err
-	}
-	if rec.Result != supervisor.RolledBack || rec.Finished == nil {
-		return fmt.Errorf("cycle %s ends %s, not %s: %s", id, rec.Result, supervisor.RolledBack, rec.Reason)
+// complete adds what nginx-hotswap itself says of the run.
+func (m *machine) complete(ctx context.Context, rec *supervisor.Record, r *wayBack) error {
+	if rec.Finished == nil {
+		return fmt.Errorf("the record of cycle %s has no end", rec.ID)
 	}
 	if r.sign.IsZero() {
-		return fmt.Errorf("cycle %s went back (%s), but no bad sign was seen", id, rec.Reason)
+		return fmt.Errorf("cycle %s went back (%s), but no bad sign was seen", rec.ID, rec.Reason)
 	}
 	r.from, r.finished = lastForward(rec), *rec.Finished
 	if !began(rec, supervisor.Reviving).IsZero() {
 		r.revived = began(rec, supervisor.Returning)
 	}
-	entries, err := m.journal(ctx, id)
+	entries, err := m.journal(ctx, rec.ID)
 	if err != nil {
 		return err
 	}

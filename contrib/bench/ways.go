@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
 // The ways in which an nginx that runs gets another program or configuration.
@@ -51,17 +48,11 @@ func script(text string) func(context.Context, *machine) error {
 // cycleOf adds to an act that nginx-hotswap makes a good upgrade of it.
 func cycleOf(act func(context.Context, *machine) error) func(context.Context, *machine) error {
 	return func(ctx context.Context, m *machine) error {
-		before, err := m.status(ctx)
-		if err != nil {
-			return err
-		}
+		before := m.newest()
 		if err := act(ctx, m); err != nil {
 			return err
 		}
-		after, err := m.ended(ctx, before.Last)
-		if err == nil && after.Last.Result != supervisor.Upgraded {
-			err = fmt.Errorf("cycle %s ends %s: %s", after.Last.ID, after.Last.Result, after.Last.Reason)
-		}
+		_, err := m.upgraded(ctx, before)
 		return err
 	}
 }
