@@ -27,8 +27,9 @@ func (s *Supervisor) foreignUpgrade(ctx context.Context) bool {
 	rec := s.foreignRecord(ctx)
 	if rec == nil {
 		s.foreignEnded(ctx)
-		return false
+		return s.awaitForeign()
 	}
+	s.announced = time.Time{}
 	lock, err := TransactionRuns(s.locks)
 	if err != nil {
 		s.log.Warn("cannot tell whether a package transaction runs", "error", err)
@@ -69,6 +70,38 @@ func (s *Supervisor) foreignRecord(ctx context.Context) *Record {
 		}
 	}
 	return nil
+}
+
+// Limits for a successor that its old master has announced.
+const (
+	announcedPause = 10 * time.Millisecond // ngx_exec_new_binary takes one to two
+	announcedLimit = 5 * time.Second       // then it is no upgrade
+)
+
+// awaitForeign looks again soon when the old master has announced a successor
+// that is not there yet: ngx_exec_new_binary renames the pid file, and that is
+// the last event, before it forks. It reports whether one may still come.
+func (s *Supervisor) awaitForeign() bool {
+	if !s.current.announcesSuccessor() {
+		s.announced = time.Time{}
+		return false
+	}
+	if s.announced.IsZero() {
+		s.announced = time.Now()
+	}
+	waited := time.Since(s.announced)
+	s.retryIn(min(max(waited, announcedPause), pauseAttach))
+	return waited < announcedLimit
+}
+
+// announcesSuccessor reports whether a master's pid file has the name that it
+// gets at USR2.
+func (m *master) announcesSuccessor() bool {
+	if m.pidFile == "" {
+		return false
+	}
+	pid, err := nginx.ReadPIDFile(m.root, m.pidFile+nginx.OldBin)
+	return err == nil && pid == m.PID
 }
 
 // buildOf is what a process runs.

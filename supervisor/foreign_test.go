@@ -13,6 +13,7 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // byScript watches an nginx whose package manager holds its lock, and upgrades
@@ -141,4 +142,27 @@ func TestPersonsUpgradeIsWatched(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ngx_exec_new_binary gives the pid file its other name before it forks, and no
+// event comes after that: who looks in between looks again.
+func TestUpgradeIsSeenFromItsAnnouncementOn(t *testing.T) {
+	t.Parallel()
+	n := start(t, traffic.Site{})
+	r := run(t, n, newStore(t), quick())
+	r.upToDate(t)
+	announcement := n.PIDPath() + nginx.OldBin
+	if err := os.Rename(n.PIDPath(), announcement); err != nil {
+		t.Fatal(err)
+	}
+	r.Poke()
+	out := <-r.ask(t, supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitVerdict}) // the look is over
+	if out.Code != supervisor.ExitOK {
+		t.Errorf("an upgrade to what runs ends with %+v", out)
+	}
+	if err := os.Rename(announcement, n.PIDPath()); err != nil {
+		t.Fatal(err)
+	}
+	signal(t, n.Master, unix.SIGUSR2)
+	r.waitFor(t, "it is told", func(s supervisor.Status) bool { return strings.Contains(s.Reason, "somebody else upgrades nginx") })
 }

@@ -41,7 +41,8 @@ type Supervisor struct {
 
 	current     *master
 	attachment  *Attachment
-	foreign     *Record // an upgrade of somebody else that is only watched
+	foreign     *Record   // an upgrade of somebody else that is only watched
+	announced   time.Time // since when its successor is awaited
 	unitName    string
 	lockedSince time.Time // a package transaction is waited for
 	overwritten string    // the key of the build that warnOverwritten has told of
