@@ -12,9 +12,17 @@ import (
 // millisecond for 100 ms, then every 5 ms, until the context ends. The error
 // then says which MainPID was read last and wraps the context's cause.
 func (u *Unit) WaitMainPID(ctx context.Context, pid int) error {
-	r := mainPIDReader{name: u.name}
-	defer r.close()
-	return waitMainPID(ctx, u.name, pid, r.read)
+	return waitMainPID(ctx, u.name, pid, u.mainPID)
+}
+
+func (u *Unit) mainPID(ctx context.Context) (int, error) {
+	var pid uint32
+	err := shared.ask(ctx, func(m *Manager) error {
+		v, err := m.get(ctx, unitPath(u.name), ifService, "MainPID")
+		pid, _ = v.Value().(uint32)
+		return err
+	})
+	return int(pid), err
 }
 
 func waitMainPID(ctx context.Context, unit string, pid int, read func(context.Context) (int, error)) error {
@@ -41,36 +49,5 @@ func waitMainPID(ctx context.Context, unit string, pid int, read func(context.Co
 			}
 			return fmt.Errorf("systemd does not follow: MainPID of %s is %d, not %d: %w", unit, last, pid, context.Cause(ctx))
 		}
-	}
-}
-
-// mainPIDReader keeps one connection for the many reads of one wait and makes a
-// new one when it breaks. One goroutine uses it.
-type mainPIDReader struct {
-	name string
-	m    *Manager
-}
-
-func (r *mainPIDReader) read(ctx context.Context) (int, error) {
-	if r.m == nil {
-		m, err := Dial(ctx)
-		if err != nil {
-			return 0, err
-		}
-		r.m = m
-	}
-	v, err := r.m.get(ctx, unitPath(r.name), ifService, "MainPID")
-	if err != nil {
-		r.close()
-		return 0, err
-	}
-	n, _ := v.Value().(uint32)
-	return int(n), nil
-}
-
-func (r *mainPIDReader) close() {
-	if r.m != nil {
-		r.m.Close()
-		r.m = nil
 	}
 }

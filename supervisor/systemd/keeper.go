@@ -37,12 +37,11 @@ func (u *Unit) ReloadUnit(ctx context.Context) error {
 // UnitOf returns the name of the unit that a process belongs to, or "" when it
 // belongs to none.
 func UnitOf(ctx context.Context, pid int) (string, error) {
-	m, err := Dial(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer m.Close()
-	name, err := m.UnitOf(ctx, pid)
+	var name string
+	err := shared.ask(ctx, func(m *Manager) (err error) {
+		name, err = m.UnitOf(ctx, pid)
+		return err
+	})
 	if errors.Is(err, ErrNoUnit) {
 		return "", nil
 	}

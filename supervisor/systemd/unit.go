@@ -9,8 +9,9 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Unit is a service unit by its name. It holds no connection: every call dials
-// PID 1 anew, so that a daemon-reexec or a restart of the D-Bus daemon between
+// Unit is a service unit by its name. It holds no connection: what changes
+// something dials PID 1 anew, and questions go over a connection that is made anew
+// when it breaks, so that a daemon-reexec or a restart of the D-Bus daemon between
 // two calls costs nothing.
 type Unit struct {
 	name string
@@ -57,13 +58,11 @@ type State struct {
 // State asks PID 1 for the state of the unit. A unit that does not exist is no
 // error: its LoadState is "not-found".
 func (u *Unit) State(ctx context.Context) (State, error) {
-	m, err := Dial(ctx)
-	if err != nil {
-		return State{}, err
-	}
-	defer m.Close()
-	s, err := m.state(ctx, u.name)
-	if err != nil {
+	var s State
+	if err := shared.ask(ctx, func(m *Manager) (err error) {
+		s, err = m.state(ctx, u.name)
+		return err
+	}); err != nil {
 		return State{}, fmt.Errorf("cannot read the state of %s: %w", u.name, err)
 	}
 	return s, nil

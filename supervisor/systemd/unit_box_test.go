@@ -193,3 +193,33 @@ func TestInBoxDialOften(t *testing.T) {
 		}
 	}
 }
+
+// Questions share a connection, a new PID 1 costs a new one, and an idle process
+// has none.
+func TestInBoxSharedConnection(t *testing.T) {
+	inBox(t)
+	u := NewUnit(nginxUnit)
+	asked := func() *Manager {
+		t.Helper()
+		if s, err := u.State(t.Context()); err != nil || s.MainPID == 0 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		shared.mu.Lock()
+		defer shared.mu.Unlock()
+		return shared.m
+	}
+	first := asked()
+	if second := asked(); first == nil || second != first {
+		t.Errorf("two questions go over %p and %p", first, second)
+	}
+	sh(t, "systemctl daemon-reexec")
+	if again := asked(); again == nil || again == first {
+		t.Errorf("a question to the new PID 1 goes over %p", again)
+	}
+	time.Sleep(sharedIdle + 500*time.Millisecond)
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.m != nil {
+		t.Error("the connection is kept although nobody asks")
+	}
+}
