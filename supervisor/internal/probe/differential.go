@@ -1,10 +1,6 @@
 package probe
 
-import (
-	"context"
-
-	"golang.org/x/sync/errgroup"
-)
+import "context"
 
 // Expectation is a question with the answer that came before.
 type Expectation struct {
@@ -45,16 +41,10 @@ func (d *Differential) Check(ctx context.Context) []Mismatch {
 	ctx, cancel := context.WithTimeout(ctx, defaultLimit)
 	defer cancel()
 	answers := make([]Answer, len(d.Expectations))
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for i, e := range d.Expectations {
-		group.Go(func() error {
-			e.Target.In = d.In
-			answers[i] = e.Target.Ask(ctx)
-			return nil
-		})
-	}
-	_ = group.Wait() // none of them fails
+	inParallel(parallel, d.Expectations, func(i int, e Expectation) {
+		e.Target.In = d.In
+		answers[i] = e.Target.Ask(ctx)
+	})
 	var found []Mismatch
 	for i, e := range d.Expectations {
 		if got := answers[i]; got.Asked() && !e.metBy(got) {

@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	defaultLimit = 5 * time.Second // for all questions of a check, too
-	parallel     = 8
-	repeats      = 3
-	defaultNames = 16
+	defaultLimit  = 5 * time.Second // for all questions of a check, too
+	parallel      = 8               // listeners; questions of a check
+	parallelNames = 4               // of one listener
+	repeats       = 3
+	defaultNames  = 16
 )
 
 // Learner finds out what a server answers before it is upgraded.
@@ -49,21 +50,26 @@ func (l Learner) Learn(ctx context.Context, listeners []nginx.Listener) *Differe
 	defer cancel()
 	targets := l.targets(listeners)
 	found := make([]Differential, len(targets))
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for i, t := range targets {
-		group.Go(func() error {
-			found[i] = l.listener(ctx, t)
-			return nil
-		})
-	}
-	_ = group.Wait() // none of them fails
+	inParallel(parallel, targets, func(i int, t Target) { found[i] = l.listener(ctx, t) })
 	d := &Differential{In: l.In}
 	for _, f := range found {
 		d.Expectations = append(d.Expectations, f.Expectations...)
 		d.LeftOut = append(d.LeftOut, f.LeftOut...)
 	}
 	return d
+}
+
+// inParallel does something with each element, a few at a time.
+func inParallel[T any](limit int, list []T, do func(int, T)) {
+	var group errgroup.Group
+	group.SetLimit(limit)
+	for i, t := range list {
+		group.Go(func() error {
+			do(i, t)
+			return nil
+		})
+	}
+	_ = group.Wait() // none of them fails
 }
 
 // targets returns one question for each address: sockets with reuseport share
@@ -101,21 +107,27 @@ func (l Learner) names() []string {
 	return names[:min(len(names), cmp.Or(l.MaxNames, defaultNames))]
 }
 
-// listener learns one listener.
+// listener learns one listener: its own site and each name.
 func (l Learner) listener(ctx context.Context, t Target) (d Differential) {
 	t, a := dialect(ctx, t)
 	if !speaksHTTP(a) {
 		d.LeftOut = append(d.LeftOut, t.String()+": "+a.Text)
 		return d
 	}
-	for _, name := range append([]string{""}, l.names()...) {
+	names := append([]string{""}, l.names()...)
+	learned := make([]Expectation, len(names))
+	agreed := make([]bool, len(names))
+	inParallel(parallelNames, names, func(i int, name string) {
+		t := t
 		t.Host = name
-		e, agreed := learn(ctx, t)
-		if !agreed {
-			d.LeftOut = append(d.LeftOut, t.String()+": no three answers agree")
-			continue
+		learned[i], agreed[i] = learn(ctx, t)
+	})
+	for i, e := range learned {
+		if agreed[i] {
+			d.Expectations = append(d.Expectations, e)
+		} else {
+			d.LeftOut = append(d.LeftOut, e.Target.String()+": no three answers agree")
 		}
-		d.Expectations = append(d.Expectations, e)
 	}
 	return d
 }

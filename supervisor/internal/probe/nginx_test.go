@@ -193,7 +193,7 @@ func (e everything) checkChanges(t *testing.T, d *Differential) {
 	e.configure(t, "return 500;")
 	e.reload(t)
 	found := texts(d.Check(t.Context()))
-	if !strings.Contains(found, "http "+e.ports["http"]+": 500 instead of 204\n") || strings.Count(found, "\n")+1 != 14 || strings.Contains(found, "301") {
+	if !strings.Contains(found, "http "+e.ports["http"]+": 500 instead of 204\n") || strings.Count(found, "\n")+1 != 14 || strings.Contains(found, " 301") {
 		t.Errorf("with 500: %s", found)
 	}
 	e.certify(t, past())
