@@ -26,11 +26,11 @@ func (s *Supervisor) trouble() string {
 	if s.stuckIn != "" {
 		return v.pending
 	}
-	if r := a.Restored; r != nil && r.SHA256 == s.current.build.SHA256 {
-		if a.Acknowledged == r.Condemned {
+	if note := s.standIn(); note != "" {
+		if a.Acknowledged == a.Restored.Condemned {
 			return ""
 		}
-		return v.note
+		return note
 	}
 	if v.pending == "" || a.Acknowledged == v.disk.Key() {
 		return ""

@@ -59,18 +59,25 @@ func (s *Supervisor) upToDate() {
 	s.publish(func(v *view) { v.disk, v.pending, v.note = v.running, "", "" })
 	s.lockedSince = time.Time{}
 	a := s.attachment
-	standsIn := a.Restored != nil && a.Restored.SHA256 == s.current.build.SHA256
+	note := s.standIn()
+	standsIn := note != ""
 	// What got stuck is a person's matter, whichever master is looked at now.
 	refused := a.Refused != nil && a.Refused.Reason != string(Stuck)
 	if a.Baseline != "" || refused || a.Restored != nil && !standsIn {
 		s.remember(func(a *Attachment) { a.settle(standsIn) })
 	}
-	if standsIn {
-		s.publish(func(v *view) {
-			v.note = fmt.Sprintf("%s stands in for %s, which is condemned: %s (package tools will find the file changed; install a fixed build)",
-				s.current.build.Number, a.Restored.Version, a.Restored.Reason)
-		})
+	s.publish(func(v *view) { v.note = note })
+}
+
+// standIn says that what runs was put back in the place of a condemned build, or
+// is empty.
+func (s *Supervisor) standIn() string {
+	r := s.attachment.Restored
+	if r == nil || r.SHA256 != s.current.build.SHA256 {
+		return ""
 	}
+	return fmt.Sprintf("%s stands in for %s, which is condemned: %s (package tools will find the file changed; install a fixed build)",
+		s.current.build.Number, r.Version, r.Reason)
 }
 
 // undecided is the end of a look at something that cannot be compared.

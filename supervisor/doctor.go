@@ -118,12 +118,8 @@ func (e *examination) begin(ctx context.Context) Finding {
 		return e.noMaster(err)
 	}
 	s.current, e.m = m, m
-	a, err := s.store.Attachment(s.instance.Name)
-	if err != nil {
+	if err := s.recall(); err != nil {
 		return ofError(LevelFailure, err)
-	}
-	if s.attachment = a; a == nil {
-		s.attachment = &Attachment{}
 	}
 	s.adopted(m)
 	if m.unit != nil {

@@ -122,8 +122,8 @@ func (s *Supervisor) takeUp(ctx context.Context, old *nginx.Process, rec *Record
 	}
 	s.current = m
 	s.adopted(m)
-	if s.attachment, err = s.store.Attachment(s.instance.Name); err != nil || s.attachment == nil {
-		s.attachment = &Attachment{}
+	if err := s.recall(); err != nil {
+		s.log.Warn("the cycle goes on without what is remembered of the instance", "error", err)
 	}
 	s.publish(func(v *view) { v.held = s.attachment.Held })
 	// After a way back this master stays the one that we look after.

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"cmp"
-	"context"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -134,51 +133,6 @@ func (s *Supervisor) Status() Status {
 		st.Masters = append(st.Masters, masterStatus(*v.successor, "successor", v.disk.Number, v.listeners))
 	}
 	return st
-}
-
-// Peek looks at the instance without Run: nothing is written, sent or
-// remembered. It is for a command where no daemon runs.
-func (s *Supervisor) Peek(ctx context.Context) Status {
-	defer s.detach()
-	m, err := s.attach(ctx)
-	if err != nil {
-		s.publish(func(v *view) { v.problem = err.Error() })
-		return s.Status()
-	}
-	s.current = m
-	s.adopted(m)
-	c, err := s.compare(m)
-	switch {
-	case err != nil:
-		s.publish(func(v *view) { v.pending = err.Error() })
-	case c == nil:
-		s.publish(func(v *view) { v.disk = v.running })
-	default:
-		defer c.Close()
-		s.publish(func(v *view) {
-			v.disk, v.pending = c.build, "no daemon runs that would act on it; `nginx-hotswap upgrade` does"
-		})
-	}
-	if rec := s.leftStuck(); rec != nil {
-		s.publish(func(v *view) { v.pending = "stuck: " + rec.Reason + "; " + remainsOf(rec).text() })
-	}
-	s.peekCycle()
-	return s.Status()
-}
-
-// peekCycle shows a cycle that nobody goes on with just now.
-func (s *Supervisor) peekCycle() {
-	rec, err := s.store.LoadRunning(s.instance.Name)
-	if err != nil || rec == nil || rec.Boot != bootID() || !lives(rec.Old.ID()) || !lives(rec.Successor.ID()) {
-		return
-	}
-	old, successor := rec.Old.ID(), rec.Successor.ID()
-	s.publish(func(v *view) {
-		v.phase, v.main, v.successor = rec.Phase, &old, &successor
-		v.running = rec.Old.build()
-		v.disk = rec.Successor.build()
-		v.pending = "the cycle was interrupted; the daemon goes on with it, or `nginx-hotswap upgrade` does"
-	})
 }
 
 func (s *Supervisor) unit() string {

@@ -32,6 +32,9 @@ func newAlert(p *places) *cobra.Command {
 				if s.Alert != "" {
 					return errors.New(s.Name + ": " + s.Alert)
 				}
+				if s.MainPID == 0 {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", s.Name, s.Reason)
+				}
 			}
 			return nil
 		},
@@ -78,7 +81,7 @@ func (a *alerts) run(ctx context.Context, failed func(error)) error {
 		case <-a.wake:
 		}
 		for instance, text := range a.take() {
-			if err := show(ctx, instance, text); err != nil {
+			if err := show(ctx, instance, text); err != nil && ctx.Err() == nil {
 				failed(err)
 			}
 		}

@@ -89,6 +89,9 @@ func (d *daemonProcess) unitChanged(unit string) {
 		}
 	}
 	found, err := discover(d.ctx, d.config)
+	if d.ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		d.log.Warn("cannot look for new units", "error", err)
 		return

@@ -72,15 +72,19 @@ func (u *resultUnits) run(ctx context.Context) error {
 		case <-u.wake:
 		}
 		unit, records := u.take()
-		for _, r := range records {
-			if unit == "" {
-				break // a reload has just taken it away
-			}
-			name := resultUnitOf(unit, r.Instance)
-			if err := u.tell(ctx, name, r); err != nil && ctx.Err() == nil {
-				u.log.Warn(fmt.Sprintf("%s: OnResultUnit=: %v; after that is put right: systemctl start '%s'", r.Instance, err, name),
-					"cycle", r.ID)
-			}
+		if unit != "" { // else a reload has just taken it away
+			u.tellAll(ctx, unit, records)
+		}
+	}
+}
+
+// tellAll tells of one cycle after the other.
+func (u *resultUnits) tellAll(ctx context.Context, unit string, records []*supervisor.Record) {
+	for _, r := range records {
+		name := resultUnitOf(unit, r.Instance)
+		if err := u.tell(ctx, name, r); err != nil && ctx.Err() == nil {
+			u.log.Warn(fmt.Sprintf("%s: OnResultUnit=: %v; after that is put right: systemctl start '%s'", r.Instance, err, name),
+				"cycle", r.ID)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -226,9 +227,37 @@ func (u *upgradeCommand) once(ctx context.Context, c supervisor.Config, i superv
 		return supervisor.Outcome{Code: supervisor.ExitFailure, Text: err.Error()}
 	}
 	defer lock.Release()
-	s := supervisor.New(i, supervisor.Options{Config: c, Store: u.store, Systemd: keeper(), Log: log})
+	var ended []*supervisor.Record
+	s := supervisor.New(i, supervisor.Options{Config: c, Store: u.store, Systemd: keeper(), Log: log,
+		OnFinish: func(r *supervisor.Record) { ended = append(ended, r) }})
+	var out supervisor.Outcome
 	if u.hook != nil {
-		return u.hook.once(ctx, s, u.request)
+		out = u.hook.once(ctx, s, u.request)
+	} else {
+		out = s.Once(ctx, u.request)
 	}
-	return s.Once(ctx, u.request)
+	if len(ended) > 0 {
+		u.announce(ctx, c, i, ended, log)
+	}
+	return out
+}
+
+// announceLimit is for telling others of a cycle; systemd needs milliseconds.
+const announceLimit = 5 * time.Second
+
+// announce does what the daemon would do for those who are not looking: it starts
+// or clears the alert, and starts the unit of OnResultUnit=.
+func (u *upgradeCommand) announce(ctx context.Context, c supervisor.Config, i supervisor.InstanceConfig, ended []*supervisor.Record, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceLimit)
+	defer cancel()
+	if c.OnResultUnit != "" {
+		newResultUnits(u.store.Runtime, log).tellAll(ctx, c.OnResultUnit, ended)
+	}
+	now := supervisor.New(i, supervisor.Options{Config: c, Store: u.store, Systemd: keeper()}).Peek(ctx)
+	if now.MainPID == 0 {
+		return // nothing is known; what was told stands
+	}
+	if err := show(ctx, i.Name, now.Alert); err != nil {
+		log.Warn("cannot show an alert", "error", err)
+	}
 }

@@ -30,7 +30,7 @@ type load struct{ Workers, Blocks int }
 // hour.
 var full = plan{
 	release: "bookworm", releases: []string{"bookworm", "trixie"},
-	clientRuns: 4, clientWindow: 9 * time.Second, badRuns: 3, rollbackRuns: 10,
+	clientRuns: 6, clientWindow: 9 * time.Second, badRuns: 3, rollbackRuns: 10,
 	cycleRuns: 15, loads: []load{{1, 1}, {8, 1}, {64, 1}, {1, 1000}, {1, 10000}},
 	drainRuns: 2, drainWindow: 20 * time.Second, connections: []int{100, 10000, 50000},
 	idleRest: 30 * time.Second, idleWindow: time.Minute, instances: []int{1, 200}, keepAliveRuns: 5,
