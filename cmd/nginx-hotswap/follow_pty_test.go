@@ -155,3 +155,30 @@ func TestUpgradeRollsBack(t *testing.T) {
 	follow.wait("the way back and the end", shows(`(?s)soaking\n.*site: probe failed: .* 500\n.*site: back to `+regexp.QuoteMeta(g.version)+
 		`: .* 500 of .*site: reviving\n.*site: dismissing\n.*site: restoring\n.*site: rolled back from `))
 }
+
+// TestUpgradeWithoutDaemonInTerminal checks that a command that does the cycle by
+// itself shows it like the daemon's, and that what is logged does not get into the
+// picture.
+func TestUpgradeWithoutDaemonInTerminal(t *testing.T) {
+	if os.Geteuid() != 0 {
+		nginxtest.Unable(t, "only root may see whether a package transaction runs")
+	}
+	g := newStage(t)
+	g.stopDaemon()
+	g.write("etc/nginx-hotswap.conf", "[Supervisor]\nUnits=nginx-hotswap-test-none.service\nSettle=1s\nSettleSec=100ms\n[Upgrade]\nSoakSec=1s\nKeepOldSec=0\n")
+	slow := g.half()
+	g.install()
+	upgrade := inTerminal(t, 80, 24, "upgrade", g.command("upgrade"))
+	upgrade.wait("a drain", shows(`(?s)warning: .*unknown key .*site: .*● draining.*\b1 of 1 connections? left`))
+	slow.Close()
+	lines := upgrade.exit(0)
+	g.goldenAnswer("upgrade-without-daemon", lines[slices.IndexFunc(lines, func(text string) bool { return strings.HasPrefix(text, "INSTANCE") }):])
+	if text := joined(lines); strings.Contains(text, "USR2 sent") {
+		t.Errorf("what is logged is in the picture:\n%s", text)
+	}
+	// Where somebody reads the log there is no picture.
+	plain := inPipe(t, "pipe", g.command("upgrade"))
+	if text := joined(plain.exit(0)); !strings.Contains(text, "site: already current") || strings.Contains(text, "INSTANCE") {
+		t.Errorf("in a pipe: %s", text)
+	}
+}

@@ -14,9 +14,8 @@ func (u *upgradeCommand) isCycle() bool {
 	return !u.request.DryRun && (action == supervisor.ActionUpgrade || action == supervisor.ActionRollback)
 }
 
-// showLive shows the cycles of instances in the terminal, if there is one, until
-// the function that it returns is called. The answer does not depend on it.
-func (u *upgradeCommand) showLive(ctx context.Context, client *bus.Client, instances []string) (end func()) {
+// showDaemon shows what the daemon does, see showLive.
+func (u *upgradeCommand) showDaemon(ctx context.Context, client *bus.Client, instances []string) (end func()) {
 	if u.live == nil {
 		return func() {}
 	}
@@ -26,8 +25,21 @@ func (u *upgradeCommand) showLive(ctx context.Context, client *bus.Client, insta
 		cancel()
 		return func() {}
 	}
-	f := &follower{view: viewOf(u.live.file, u.live), changes: changes, unfinished: true, record: u.store.Record}
-	f.look = func(ctx context.Context) ([]supervisor.Status, error) { return statusesOf(ctx, client, instances) }
+	shown := u.showLive(ctx, changes, func(ctx context.Context) ([]supervisor.Status, error) { return statusesOf(ctx, client, instances) })
+	return func() {
+		shown()
+		cancel()
+	}
+}
+
+// showLive shows the cycles of instances in the terminal, if there is one, until
+// the function that it returns is called. The answer does not depend on it.
+func (u *upgradeCommand) showLive(ctx context.Context, changes <-chan string, look func(context.Context) ([]supervisor.Status, error)) (end func()) {
+	if u.live == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	f := &follower{look: look, view: viewOf(u.live.file, u.live), changes: changes, unfinished: true, record: u.store.Record}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

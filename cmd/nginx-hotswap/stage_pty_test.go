@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stage is an nginx, a daemon that looks after it, and a place for commands.
@@ -67,6 +69,24 @@ func (g *stage) startDaemon() {
 		}
 		if time.Now().After(deadline) {
 			g.t.Fatalf("the daemon does not know the instance:\n%s", out)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// stopDaemon returns when it is gone.
+func (g *stage) stopDaemon() {
+	g.t.Helper()
+	if err := g.daemon.Process.Signal(unix.SIGTERM); err != nil {
+		g.t.Fatal(err)
+	}
+	deadline := time.Now().Add(untilLimit)
+	for {
+		if out, _ := g.command("status").CombinedOutput(); strings.HasPrefix(string(out), "The daemon is not running") {
+			return
+		}
+		if time.Now().After(deadline) {
+			g.t.Fatal("the daemon does not end")
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

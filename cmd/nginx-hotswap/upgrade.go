@@ -6,16 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/bus"
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 )
 
 type upgradeCommand struct {
@@ -181,7 +178,7 @@ func choose(listed []bus.Listed, args []string, pidFile string) ([]string, error
 
 func (u *upgradeCommand) theDaemon(ctx context.Context, client *bus.Client, instances []string) []answer {
 	answers := make([]answer, len(instances))
-	defer u.showLive(ctx, client, instances)()
+	defer u.showDaemon(ctx, client, instances)()
 	var all sync.WaitGroup
 	for i, name := range instances {
 		all.Go(func() {
@@ -197,67 +194,4 @@ func (u *upgradeCommand) theDaemon(ctx context.Context, client *bus.Client, inst
 	}
 	all.Wait()
 	return answers
-}
-
-// ourselves does the cycles in this process, one after the other.
-func (u *upgradeCommand) ourselves(ctx context.Context, args []string) ([]answer, error) {
-	log := slog.New(systemd.NewFollowed(slog.LevelInfo))
-	config, err := u.load(log)
-	if err != nil {
-		return nil, err
-	}
-	chosen, err := u.selected(ctx, config, args, u.pidFile)
-	if err != nil {
-		return nil, err
-	}
-	answers := []answer{}
-	for _, i := range chosen {
-		out := u.once(ctx, config, i, log)
-		answers = append(answers, answer{i.Name, out.Code, out.Text, out.Cycle, out.Result})
-	}
-	return answers, nil
-}
-
-func (u *upgradeCommand) once(ctx context.Context, c supervisor.Config, i supervisor.InstanceConfig, log *slog.Logger) supervisor.Outcome {
-	lock, err := u.store.Lock(i.Name)
-	if errors.Is(err, supervisor.ErrLocked) {
-		return supervisor.Outcome{Code: supervisor.ExitDeferred, Text: err.Error(), Result: supervisor.Deferred}
-	}
-	if err != nil {
-		return supervisor.Outcome{Code: supervisor.ExitFailure, Text: err.Error()}
-	}
-	defer lock.Release()
-	var ended []*supervisor.Record
-	s := supervisor.New(i, supervisor.Options{Config: c, Store: u.store, Systemd: keeper(), Log: log,
-		OnFinish: func(r *supervisor.Record) { ended = append(ended, r) }})
-	var out supervisor.Outcome
-	if u.hook != nil {
-		out = u.hook.once(ctx, s, u.request)
-	} else {
-		out = s.Once(ctx, u.request)
-	}
-	if len(ended) > 0 {
-		u.announce(ctx, c, i, ended, log)
-	}
-	return out
-}
-
-// announceLimit is for telling others of a cycle; systemd needs milliseconds.
-const announceLimit = 5 * time.Second
-
-// announce does what the daemon would do for those who are not looking: it starts
-// or clears the alert, and starts the unit of OnResultUnit=.
-func (u *upgradeCommand) announce(ctx context.Context, c supervisor.Config, i supervisor.InstanceConfig, ended []*supervisor.Record, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceLimit)
-	defer cancel()
-	if c.OnResultUnit != "" {
-		newResultUnits(u.store.Runtime, log).tellAll(ctx, c.OnResultUnit, ended)
-	}
-	now := supervisor.New(i, supervisor.Options{Config: c, Store: u.store, Systemd: keeper()}).Peek(ctx)
-	if now.MainPID == 0 {
-		return // nothing is known; what was told stands
-	}
-	if err := show(ctx, i.Name, now.Alert); err != nil {
-		log.Warn("cannot show an alert", "error", err)
-	}
 }

@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -28,10 +29,10 @@ func NewHandler(level slog.Leveler) slog.Handler {
 	return &journalHandler{level: level, send: journal.Send, fallback: text}
 }
 
-// NewFollowed gives the handler for a command that a person runs: what it does
-// is followed on stderr and stands in the journal as well, where there is one.
-func NewFollowed(level slog.Leveler) slog.Handler {
-	text := &textHandler{level: level, w: os.Stderr}
+// NewFollowed gives the handler for a command that a person runs: what it does is
+// followed as text and stands in the journal as well, where there is one.
+func NewFollowed(level slog.Leveler, w io.Writer, shown slog.Leveler) slog.Handler {
+	text := &textHandler{level: shown, w: w}
 	if !journal.Enabled() {
 		return text
 	}
