@@ -25,8 +25,8 @@ type LoadedAt struct {
 
 // noteLoad remembers what a master has loaded, if it has loaded something since
 // this was called last.
-func (s *Supervisor) noteLoad(m *master) {
-	at, worker, ok := m.loadedAt()
+func (s *Supervisor) noteLoad(m *master, tree nginx.Tree) {
+	at, worker, ok := m.loadedAt(tree)
 	if !ok || m.load != nil && m.load.worker == worker {
 		return
 	}
@@ -56,7 +56,11 @@ func (s *Supervisor) lastLoad() *LoadedAt {
 // keepLoad is called after a way back: the workers are new, and what they have
 // loaded is not.
 func (s *Supervisor) keepLoad(m *master) {
-	_, worker, ok := m.loadedAt()
+	tree, err := nginx.ReadTree(m.ID)
+	if err != nil {
+		return
+	}
+	_, worker, ok := m.loadedAt(tree)
 	if !ok || m.load == nil {
 		return
 	}
@@ -69,7 +73,9 @@ func (s *Supervisor) keepLoad(m *master) {
 // under drift may be the configuration's fault and not the build's. Packages
 // write files anew that are as they were.
 func (s *Supervisor) drift(m *master) string {
-	s.noteLoad(m)
+	if tree, err := nginx.ReadTree(m.ID); err == nil {
+		s.noteLoad(m, tree)
+	}
 	if m.load == nil {
 		return ""
 	}
@@ -87,11 +93,7 @@ func (s *Supervisor) drift(m *master) string {
 
 // loadedAt is when the master loaded its configuration, to a second, with the
 // start time of its oldest worker: a reload replaces all of them.
-func (m *master) loadedAt() (at time.Time, worker uint64, ok bool) {
-	tree, err := nginx.ReadTree(m.ID)
-	if err != nil {
-		return time.Time{}, 0, false
-	}
+func (m *master) loadedAt(tree nginx.Tree) (at time.Time, worker uint64, ok bool) {
 	workers := tree.With(nginx.RoleWorker)
 	if len(workers) == 0 {
 		return time.Time{}, 0, false

@@ -18,13 +18,13 @@ var errForeign = &badSign{text: "somebody has started a build that is in quarant
 // so under a package lock, and for a build that is condemned, we judge before
 // it does. A person's upgrade is watched and told, never fought. It reports
 // whether there is such a successor.
-func (s *Supervisor) foreignUpgrade(ctx context.Context) bool {
+func (s *Supervisor) foreignUpgrade(ctx context.Context, tree nginx.Tree) bool {
 	if s.foreign != nil && s.foreign.Old.ID() == s.current.ID && s.current.parentOf(s.foreign.Successor.PID) {
 		s.followForeign(ctx)
 		s.retryIn(pauseUnit) // its end is no event
 		return true
 	}
-	rec := s.foreignRecord(ctx)
+	rec := s.foreignRecord(ctx, tree)
 	if rec == nil {
 		s.foreignEnded(ctx)
 		return s.awaitForeign()
@@ -45,12 +45,8 @@ func (s *Supervisor) foreignUpgrade(ctx context.Context) bool {
 }
 
 // foreignRecord describes the upgrade, or is nil when there is none.
-func (s *Supervisor) foreignRecord(ctx context.Context) *Record {
+func (s *Supervisor) foreignRecord(ctx context.Context, tree nginx.Tree) *Record {
 	m := s.current
-	tree, err := nginx.ReadTree(m.ID)
-	if err != nil {
-		return nil
-	}
 	for _, child := range tree.Successors() {
 		build, err := s.buildOf(ctx, child.ID)
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // Supervisor owns one instance. One goroutine, the one that calls Run or Once,
@@ -244,8 +246,11 @@ func (s *Supervisor) look(ctx context.Context) {
 		s.notAttached(err)
 		return
 	}
-	s.noteLoad(s.current)
-	if s.foreignUpgrade(ctx) {
+	tree, err := nginx.ReadTree(s.current.ID)
+	if err == nil {
+		s.noteLoad(s.current, tree)
+	}
+	if s.foreignUpgrade(ctx, tree) {
 		return
 	}
 	c, err := s.compare(s.current)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // attachTo is a supervisor that has taken hold of a test's nginx.
@@ -78,7 +79,11 @@ func TestDrift(t *testing.T) {
 	if drift := s.drift(s.current); drift != "" {
 		t.Errorf("fresh from the start: %s", drift)
 	}
-	loaded, _, ok := s.current.loadedAt()
+	tree, err := nginx.ReadTree(s.current.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, _, ok := s.current.loadedAt(tree)
 	if !ok || time.Until(loaded) > 2*time.Second || time.Since(loaded) > time.Minute {
 		t.Fatalf("loaded at %v, %v", loaded, ok)
 	}

@@ -42,7 +42,7 @@ func TestUsage(t *testing.T) {
 
 func TestIdleSection(t *testing.T) {
 	s := idleSection([]idleCost{
-		{1, usage{Seconds: 60, Ticks: 1, WakeUps: 90, RSS: 12}}, {10, usage{Seconds: 60, RSS: 99}}, {200, usage{Seconds: 60, RSS: 50}},
+		{1, []usage{{Seconds: 60, Ticks: 1, WakeUps: 90, RSS: 12}}}, {10, []usage{{Seconds: 60, RSS: 99}}}, {200, []usage{{Seconds: 60, RSS: 50}}},
 	}, 1<<20)
 	var verdicts []bool
 	for _, g := range s.goals {

@@ -23,7 +23,7 @@ KillSignal=SIGQUIT
 // idleCost is what the supervisor uses while nothing happens.
 type idleCost struct {
 	Instances int
-	usage
+	Runs      []usage
 }
 
 // measureIdle measures what the supervisor uses while nothing happens.
@@ -36,11 +36,15 @@ func measureIdle(ctx context.Context, b *bench) (*section, error) {
 			if err := m.instances(ctx, instances); err != nil {
 				return err
 			}
-			u, err := m.use(ctx, b.idleRest, b.idleWindow)
-			if err != nil {
-				return err
+			c := idleCost{Instances: instances}
+			for range b.idleRuns {
+				u, err := m.use(ctx, b.idleRest, b.idleWindow)
+				if err != nil {
+					return err
+				}
+				c.Runs = append(c.Runs, u)
 			}
-			costs = append(costs, idleCost{instances, u})
+			costs = append(costs, c)
 		}
 		binary, err := os.Stat(m.Path("/usr/sbin/nginx-hotswap"))
 		if err == nil {
@@ -89,18 +93,23 @@ func attachedTo(list []supervisor.Status) int {
 func idleSection(costs []idleCost, size int64) *section {
 	const mib = 1 << 20
 	s := &section{title: "Idle", raw: costs}
-	s.text = fmt.Sprintf("The installed unit while nothing happens, with the default configuration. The binary has %.1f MiB.", float64(size)/mib)
-	t := table{{"instances", "seconds", "CPU ms", "CPU ticks (10 ms)", "wake-ups a second", "resident MiB", "of it anonymous", "open files"}}
+	s.text = fmt.Sprintf("The installed unit while nothing happens, with the default configuration, in windows of %.0f s. Median\n"+
+		"(least–greatest) of %d windows. The binary has %.1f MiB.", costs[0].Runs[0].Seconds, len(costs[0].Runs), float64(size)/mib)
+	t := table{{"instances", "CPU ms", "CPU ticks (10 ms)", "wake-ups a second", "resident MiB", "of it anonymous", "open files"}}
 	resident := map[int]float64{1: 20, 200: 48}
 	for _, c := range costs {
-		t.row(fmt.Sprint(c.Instances), figure(c.Seconds), figure(c.CPUms), fmt.Sprint(c.Ticks), precise(c.wakeUpsPerSecond()),
-			figure(c.RSS), figure(c.Anon), fmt.Sprint(c.Files))
+		of := func(figure func(usage) float64) summary { return spread(c.Runs, figure) }
+		ticks := of(func(u usage) float64 { return float64(u.Ticks) })
+		wakeUps := of(usage.wakeUpsPerSecond)
+		rss := of(func(u usage) float64 { return u.RSS })
+		t.row(fmt.Sprint(c.Instances), of(func(u usage) float64 { return u.CPUms }).short(), ticks.short(), wakeUps.short(),
+			rss.short(), of(func(u usage) float64 { return u.Anon }).short(), of(func(u usage) float64 { return float64(u.Files) }).short())
 		if c.Instances == 1 {
-			s.goals = append(s.goals, goal{"CPU ticks while idle, one instance", float64(c.Ticks), 0, ""},
-				goal{"wake-ups a second while idle, one instance", c.wakeUpsPerSecond(), 1, ""})
+			s.goals = append(s.goals, goal{"CPU ticks while idle, one instance", ticks.median, 0, ""},
+				goal{"wake-ups a second while idle, one instance", wakeUps.median, 1, ""})
 		}
 		if limit, ok := resident[c.Instances]; ok {
-			s.goals = append(s.goals, goal{fmt.Sprintf("resident memory, %d instances", c.Instances), c.RSS, limit, " MiB"})
+			s.goals = append(s.goals, goal{fmt.Sprintf("resident memory, %d instances", c.Instances), rss.median, limit, " MiB"})
 		}
 	}
 	s.tables = []captioned{{"Memory is VmRSS, of which RssAnon is what is not a part of a file.", t}}

@@ -17,7 +17,8 @@ type plan struct {
 	drainRuns     int
 	drainWindow   time.Duration
 	connections   []int
-	idleRest      time.Duration // before the window
+	idleRuns      int
+	idleRest      time.Duration // before each window
 	idleWindow    time.Duration
 	instances     []int
 	keepAliveRuns int
@@ -33,7 +34,7 @@ var full = plan{
 	clientRuns: 6, clientWindow: 9 * time.Second, badRuns: 3, rollbackRuns: 10,
 	cycleRuns: 15, loads: []load{{1, 1}, {8, 1}, {64, 1}, {1, 1000}, {1, 10000}},
 	drainRuns: 2, drainWindow: 20 * time.Second, connections: []int{100, 10000, 50000},
-	idleRest: 30 * time.Second, idleWindow: time.Minute, instances: []int{1, 200}, keepAliveRuns: 5,
+	idleRuns: 3, idleRest: 30 * time.Second, idleWindow: time.Minute, instances: []int{1, 200}, keepAliveRuns: 5,
 }
 
 // quick proves that everything can be measured, and tells little about time: less
@@ -42,7 +43,7 @@ var quick = plan{
 	releases: []string{""}, clientRuns: 1, clientWindow: 6 * time.Second, ways: []string{wayReload, wayFloor, wayWatcher},
 	cycleRuns: 3, loads: []load{{1, 1}, {2, 100}},
 	drainRuns: 1, drainWindow: 3 * time.Second, connections: []int{100, 1000},
-	idleRest: time.Second, idleWindow: 5 * time.Second, instances: []int{1, 10},
+	idleRuns: 1, idleRest: time.Second, idleWindow: 5 * time.Second, instances: []int{1, 10},
 }
 
 // quickParts are those that a quick run makes.
