@@ -24,6 +24,9 @@ func (c *cycle) finish(result Result, reason string) Result {
 	if result == Overtaken || result == Lost {
 		c.giveWay(result)
 	}
+	if result.isUpgrade() && c.successorLeaves() {
+		c.unlinkDeserted()
+	}
 	if result != Stuck {
 		c.unlinkKept()
 	}

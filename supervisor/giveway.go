@@ -53,6 +53,16 @@ func (c *cycle) sendAway(p *nginx.Process) {
 	_ = p.Signal(signal) // it may be gone
 }
 
+// successorLeaves reports whether the successor was told to go before old was
+// gone: then neither has removed the unix sockets.
+func (c *cycle) successorLeaves() bool {
+	if c.successor == nil || c.old.Alive() || len(c.unixListeners()) == 0 {
+		return false
+	}
+	held, err := c.successor.Listeners()
+	return err == nil && len(held) == 0 || !c.successor.Alive()
+}
+
 // unlinkDeserted removes unix sockets that both masters have left behind. Each
 // leaves that to the other as long as there are two, and if systemd kills the
 // second, nginx could not be started again: the address would be in use.
