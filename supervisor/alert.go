@@ -35,10 +35,16 @@ func (s *Supervisor) trouble() string {
 	if v.pending == "" || a.Acknowledged == v.disk.Key() {
 		return ""
 	}
-	if q := a.condemnation(v.disk.Key()); q != nil {
+	return a.against(v.disk.Key())
+}
+
+// against says why a build will not be tried until somebody does something, or
+// is empty.
+func (a *Attachment) against(key string) string {
+	if q := a.condemnation(key); q != nil {
 		return quarantineText(q)
 	}
-	if r := a.Refused; r != nil && r.Key == v.disk.Key() && r.lasts() {
+	if r := a.Refused; r != nil && r.Key == key && r.lasts() {
 		return r.Text
 	}
 	return ""

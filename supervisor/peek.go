@@ -1,6 +1,9 @@
 package supervisor
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // Peek looks at the instance without Run: nothing is written, sent or
 // remembered. It is for a command where no daemon runs.
@@ -50,12 +53,7 @@ func (s *Supervisor) peekDisk() {
 		return
 	}
 	defer c.Close()
-	why := "no daemon runs that would act on it; `nginx-hotswap upgrade` does"
-	if q := s.attachment.condemnation(c.build.Key()); q != nil {
-		why = quarantineText(q)
-	} else if r := s.attachment.Refused; r != nil && r.Key == c.build.Key() && r.lasts() {
-		why = r.Text
-	}
+	why := cmp.Or(s.attachment.against(c.build.Key()), "no daemon runs that would act on it; `nginx-hotswap upgrade` does")
 	s.publish(func(v *view) { v.disk, v.pending = c.build, why })
 }
 
