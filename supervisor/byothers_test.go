@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
@@ -235,7 +236,7 @@ func TestPeekInMidCycle(t *testing.T) {
 func TestListenerRemovedByReload(t *testing.T) {
 	t.Parallel()
 	n := start(t, traffic.Site{Unix: unixSocket(t)})
-	extra := address(t)
+	extra := freeport.Address(t)
 	config := readFile(t, n.ConfigPath())
 	more := strings.TrimSuffix(config, "}\n") + "server { listen " + extra + "; }\n}\n"
 	writeFile(t, n.ConfigPath(), more)

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
@@ -39,13 +40,13 @@ const ordinaryServers = `
 
 func startOrdinary(t *testing.T) *ordinary {
 	n := nginxtest.Prepare(t, traffic.Site{})
-	o := &ordinary{Nginx: n, t: t, backend: address(t)}
+	o := &ordinary{Nginx: n, t: t, backend: freeport.Address(t)}
 	o.renewCertificate()
 	data, err := os.ReadFile(n.ConfigPath())
 	if err != nil {
 		t.Fatal(err)
 	}
-	servers := fmt.Sprintf(ordinaryServers, address(t), o.path("cert.pem"), o.path("key.pem"), o.path("html"), address(t), o.backend)
+	servers := fmt.Sprintf(ordinaryServers, freeport.Address(t), o.path("cert.pem"), o.path("key.pem"), o.path("html"), freeport.Address(t), o.backend)
 	o.config = strings.TrimSuffix(string(data), "}\n") + servers + "}\n"
 	o.write(o.config)
 	n.Run(t)
@@ -59,16 +60,6 @@ func (o *ordinary) write(config string) {
 	if err := os.WriteFile(o.ConfigPath(), []byte(config), 0o644); err != nil {
 		o.t.Fatal(err)
 	}
-}
-
-func address(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (o *ordinary) renewCertificate() {

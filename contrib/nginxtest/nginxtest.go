@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/box"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
@@ -72,7 +73,7 @@ func Prepare(tb testing.TB, site traffic.Site) *Nginx {
 		}
 	}
 	if site.Listen == "" {
-		site.Listen = freeAddress(tb)
+		site.Listen = freeport.Address(tb)
 	}
 	if site.Workers == 0 {
 		site.Workers = 2
@@ -257,16 +258,6 @@ func Eventually(tb testing.TB, what string, holds func() bool) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-}
-
-func freeAddress(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // Exists reports whether there is a file.

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 )
 
 const good = "HTTP/1.1 200 OK\r\nServer: nginx/1.0\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody"
@@ -117,7 +119,7 @@ func TestConnectFaults(t *testing.T) {
 		target Target
 		want   string
 	}{
-		{"nobody listens", Target{URL: "http://" + freeAddress(t)}, ConnectRefused},
+		{"nobody listens", Target{URL: "http://" + freeport.Address(t)}, ConnectRefused},
 		{"no such socket", Target{URL: "http://x", Kind: Unix, Unix: filepath.Join(dir, "none.sock")}, ConnectRefused},
 		{"dead socket", Target{URL: "http://x", Kind: Unix, Unix: dead}, ConnectRefused},
 		{"queue full", Target{URL: "http://" + full(t, syscall.AF_INET)}, ConnectTimeout},

@@ -58,17 +58,6 @@ func answer(text string) func(net.Conn) {
 // reset makes the close of conn send RST.
 func reset(conn net.Conn) { conn.(*net.TCPConn).SetLinger(0) }
 
-// freeAddress returns a loopback address that nobody listens on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // one makes a requester for t that tells its events into a buffer.
 func one(t testing.TB, target Target, timeout time.Duration) (requester, chan event) {
 	t.Helper()

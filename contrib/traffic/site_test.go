@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 )
 
 // TestReload runs every kind of client against a real nginx, with an ordinary
@@ -74,7 +76,7 @@ func startSite(t *testing.T, workers int) (Site, *os.Process) {
 	t.Cleanup(func() { u.Close() })
 	dir := t.TempDir()
 	site := Site{
-		Dir: dir, Listen: freeAddress(t), Unix: filepath.Join(dir, "site.sock"),
+		Dir: dir, Listen: freeport.Address(t), Unix: filepath.Join(dir, "site.sock"),
 		Upstream: u.Addr(), Workers: workers, BigSize: 2 << 20,
 	}
 	if os.Geteuid() == 0 {

@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -56,17 +57,17 @@ func TestListeners(t *testing.T) {
 // is here, and returns them.
 func manyListeners(t *testing.T, n *nginxtest.Nginx) []string {
 	t.Helper()
-	shared := "127.0.0.1:" + freePort(t, "tcp4", "127.0.0.1:0")
+	shared := freeport.Address(t)
 	sock := filepath.Join(n.Dir, "a socket")
 	want := []string{"tcp " + n.Listen, "unix:" + sock, "tcp " + shared, "tcp " + shared, "tcp " + shared} // one for each worker
 	http := fmt.Sprintf("listen %s; listen %s reuseport; listen %q;", n.Listen, shared, "unix:"+sock)
-	if port := freePort(t, "tcp6", "[::1]:0"); port != "" {
-		http += fmt.Sprintf(" listen [::1]:%s;", port)
-		want = append(want, "tcp [::1]:"+port)
+	if v6 := freeport.On(t, "tcp6", "::1"); v6 != "" {
+		http += fmt.Sprintf(" listen %s;", v6)
+		want = append(want, "tcp "+v6)
 	}
 	module, stream := "", ""
 	if nginxtest.Exists(streamModule) {
-		udp := "127.0.0.1:" + freePort(t, "udp4", "127.0.0.1:0")
+		udp := freeport.On(t, "udp4", "127.0.0.1")
 		module = "load_module " + streamModule + ";"
 		stream = "stream { server { listen " + udp + " udp; return x; } }"
 		want = append(want, "udp "+udp)
@@ -85,7 +86,7 @@ func TestListenersLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared := "127.0.0.1:" + freePort(t, "tcp4", "127.0.0.1:0")
+	shared := freeport.Address(t)
 	write := func(workers int) {
 		extra := fmt.Sprintf("http { server { listen %s reuseport; }", shared)
 		text := string(config)
@@ -170,30 +171,4 @@ func bothWays(t *testing.T, p *nginx.Process) []nginx.Listener {
 		t.Errorf("not in order: %v", asked)
 	}
 	return asked
-}
-
-// freePort returns "" where there is no such network.
-func freePort(t *testing.T, network, address string) string {
-	t.Helper()
-	var local net.Addr
-	if network == "udp4" {
-		conn, err := net.ListenPacket(network, address)
-		if err != nil {
-			return ""
-		}
-		defer conn.Close()
-		local = conn.LocalAddr()
-	} else {
-		l, err := net.Listen(network, address)
-		if err != nil {
-			return ""
-		}
-		defer l.Close()
-		local = l.Addr()
-	}
-	_, port, err := net.SplitHostPort(local.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 )
 
 func TestAskHTTP(t *testing.T) {
@@ -87,12 +89,7 @@ func TestAskSends(t *testing.T) {
 }
 
 func TestAskNobody(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeport.Address(t)
 	for _, target := range []Target{
 		{URL: "http://" + address}, {URL: "https://" + address}, {TCP: address},
 		{URL: "http://localhost/", Unix: filepath.Join(t.TempDir(), "none.sock")},

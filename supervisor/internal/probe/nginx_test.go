@@ -3,7 +3,6 @@ package probe
 import (
 	"crypto/tls"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -35,12 +35,7 @@ func startEverything(t *testing.T) everything {
 	n := nginxtest.Prepare(t, traffic.Site{})
 	e := everything{n, map[string]string{"http": n.Listen}}
 	for _, name := range []string{"https", "reject", "444", "proxy", "proxys", "stream", "dead"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.ports[name] = l.Addr().String()
-		l.Close()
+		e.ports[name] = freeport.Address(t)
 	}
 	e.ports["unix"] = filepath.Join(n.Dir, "s.sock")
 	e.certify(t, soon())
