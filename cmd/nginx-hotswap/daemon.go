@@ -49,13 +49,14 @@ type daemonProcess struct {
 	notifier *systemd.Notifier
 	config   supervisor.Config
 	builds   *supervisor.Builds
-	line     supervisor.Line
+	line     *supervisor.Line
 	alerts   *alerts
 	status   *statusLine
 	metrics  *metrics
 	results  *resultUnits
 	server   *bus.Server
 	bus      *systemBus
+	repose   repose
 
 	changed  chan struct{}   // a supervisor has attached
 	reloads  chan chan error // requests to read the configuration
@@ -157,6 +158,7 @@ func (d *daemonProcess) loop() error {
 			return nil
 		case <-watchdog:
 			d.say(d.notifier.Watchdog())
+			d.repose.tick()
 		case p := <-d.watcher.Pokes():
 			d.passOn(p)
 		case p := <-d.oldBins.Pokes():
