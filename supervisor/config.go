@@ -120,11 +120,11 @@ func (c *Config) section(name string) section {
 			"PackageResult":         setWord(&c.PackageResultFails, "warn", "fail"),
 			"Concurrency":           setCount(&c.Concurrency, 1),
 			"KeepHistory":           setCount(&c.KeepHistory, 1),
-			"OnResultUnit":          setUnit(&c.OnResultUnit),
+			"OnResultUnit":          orNone(&c.OnResultUnit, setUnit),
 		}
 	}
 	if name == "Metrics" {
-		return section{"TextfileDirectory": setPath(&c.TextfileDirectory)}
+		return section{"TextfileDirectory": orNone(&c.TextfileDirectory, setPath)}
 	}
 	return c.Upgrade.section(name)
 }

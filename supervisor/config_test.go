@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,8 @@ func TestLoadConfig(t *testing.T) {
 			func(c *supervisor.Config) { c.Units = []string{"b.service"} }},
 		"an empty list stays empty": {files{"hotswap.conf": "[Supervisor]\nUnits=\n"},
 			func(c *supervisor.Config) { c.Units = []string{} }},
+		"empty is none": {files{"hotswap.conf": "[Supervisor]\nOnResultUnit=a.service\n[Metrics]\nTextfileDirectory=/a\n",
+			"hotswap.conf.d/a.conf": "[Supervisor]\nOnResultUnit=\n[Metrics]\nTextfileDirectory=\n"}, func(*supervisor.Config) {}},
 		"a list goes on in the next line": {files{"hotswap.conf": "[Supervisor]\nUnits=a.service \\\n b.service\n"},
 			func(c *supervisor.Config) { c.Units = []string{"a.service", "b.service"} }},
 		"a section alone": {files{"hotswap.conf": "[Supervisor]\n[Upgrade]\n"},
@@ -101,6 +104,26 @@ func TestLoadConfig(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Whoever uncomments a line of the file that is installed has changed nothing.
+func TestInstalledFile(t *testing.T) {
+	data, err := os.ReadFile("../packaging/etc/nginx-hotswap.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, _ := strings.Cut(string(data), "\n#[Probe]") // an example, of keys that exclude each other
+	setting := regexp.MustCompile(`(?m)^#([A-Z][A-Za-z]+=)`)
+	if n := len(setting.FindAllString(text, -1)); n < 20 {
+		t.Fatalf("only %d settings were found", n)
+	}
+	got, warnings, err := files{"hotswap.conf": setting.ReplaceAllString(text, "$1")}.load(t)
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("error %v, warnings %v", err, warnings)
+	}
+	if diff := cmp.Diff(supervisor.Defaults(), got); diff != "" {
+		t.Errorf("defaults (-), installed file (+):\n%s", diff)
 	}
 }
 
@@ -166,6 +189,7 @@ func TestConfigWarnings(t *testing.T) {
 		"another section's": {files{"hotswap.conf": "[Supervisor]\nSoakSec=1s\n"}, "hotswap.conf", "[Supervisor] SoakSec= is ignored: it belongs to [Upgrade]"},
 		"in a drop-in":      {files{"hotswap.conf.d/a.conf": "[Upgrade]\nSokSec=1s\n"}, "hotswap.conf.d/a.conf", "unknown key"},
 		"in an instance":    {files{"instance.d/a.conf": "[Instance]\nPidFile=/a\n"}, "instance.d/a.conf", "unknown key [Instance] PidFile= is ignored (did you mean PIDFile=?)"},
+		"metrics":           {files{"instance.d/a.conf": "[Metrics]\nTextfileDirectory=/a\n"}, "instance.d/a.conf", "section [Metrics] is ignored: it does not belong in this file"},
 		"daemon's key":      {files{"instance.d/a.conf": "[Supervisor]\nAutomatic=no\n"}, "instance.d/a.conf", "section [Supervisor] is ignored"},
 		"before a section":  {files{"hotswap.conf": "Automatic=no\n[Upgrade]\n"}, "hotswap.conf", "Automatic="},
 	} {

@@ -217,11 +217,11 @@ func beforeSection(text []byte) string {
 }
 
 // sectionNames are all that there are.
-var sectionNames = []string{"Supervisor", "Upgrade", "Probe", "Instance"}
+var sectionNames = []string{"Supervisor", "Metrics", "Upgrade", "Probe", "Instance"}
 
 func unknownSection(name string) string {
 	if slices.Contains(sectionNames, name) {
-		return fmt.Sprintf("section [%s] is ignored: it does not belong into this file", name)
+		return fmt.Sprintf("section [%s] is ignored: it does not belong in this file", name)
 	}
 	return fmt.Sprintf("unknown section [%s] is ignored%s", name, didYouMean(name, sectionNames, "[%s]"))
 }

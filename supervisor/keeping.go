@@ -29,18 +29,17 @@ func (c *cycle) keep(ctx context.Context) error {
 
 // joinLine waits for a place in the line. Requests are answered meanwhile.
 func (c *cycle) joinLine(ctx context.Context) error {
-	select {
-	case c.s.line <- struct{}{}:
-		c.place = true
-		return nil
-	default:
-		c.s.audit().Cycle(EventWaiting, c.rec, 0, "waiting until another instance has its verdict")
-	}
-	for {
-		select {
-		case c.s.line <- struct{}{}:
+	for told := false; ; told = true {
+		joined, moved := c.s.line.join()
+		if joined {
 			c.place = true
 			return nil
+		}
+		if !told {
+			c.s.audit().Cycle(EventWaiting, c.rec, 0, "waiting until another instance has its verdict")
+		}
+		select {
+		case <-moved:
 		case r := <-c.s.requests:
 			c.s.meanwhile(c, r)
 			if c.undo {
@@ -54,7 +53,7 @@ func (c *cycle) joinLine(ctx context.Context) error {
 
 func (c *cycle) leaveLine() {
 	if c.place {
-		<-c.s.line
+		c.s.line.leave()
 		c.place = false
 	}
 }

@@ -18,11 +18,7 @@ func (s *Supervisor) serve(ctx context.Context, r request) {
 		return
 	}
 	if err := s.refresh(ctx); err != nil {
-		out := outcomeOf(err)
-		if r.IfRunning && errors.Is(err, ErrNotRunning) {
-			out.Code = ExitOK
-		}
-		r.reply <- out
+		r.reply <- s.unattached(r, err)
 		return
 	}
 	switch r.Action {
@@ -35,6 +31,36 @@ func (s *Supervisor) serve(ctx context.Context, r request) {
 	default:
 		s.serveUpgrade(ctx, r)
 	}
+}
+
+// unattached answers where there is no master. An instance that was attached to
+// before can be held while it is stopped.
+func (s *Supervisor) unattached(r request, err error) Outcome {
+	out := outcomeOf(err)
+	if !errors.Is(err, ErrNotRunning) {
+		return out
+	}
+	if hold := r.Action == ActionHold; (hold || r.Action == ActionUnhold) && s.remembered() {
+		return s.hold(hold)
+	}
+	if r.IfRunning {
+		out.Code = ExitOK
+	}
+	return out
+}
+
+// remembered reports whether the instance was attached to before. What is
+// remembered of one that was not would hide that what is on disk then was there
+// before us.
+func (s *Supervisor) remembered() bool {
+	if s.attachment == nil {
+		a, err := s.store.Attachment(s.instance.Name)
+		if err != nil {
+			s.log.Error("cannot read the state of the instance", "instance", s.instance.Name, "error", err)
+		}
+		s.attachment = a
+	}
+	return s.attachment != nil
 }
 
 // hold stops or resumes what is done without being asked.

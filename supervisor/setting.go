@@ -87,6 +87,17 @@ func setUnit(to *string) setting {
 	}
 }
 
+// orNone is a setting that an empty value unsets, as in systemd's own files.
+func orNone(to *string, set func(*string) setting) setting {
+	return func(value string) error {
+		if value == "" {
+			*to = ""
+			return nil
+		}
+		return set(to)(value)
+	}
+}
+
 func setText(to *string) setting {
 	return func(value string) error {
 		*to = value

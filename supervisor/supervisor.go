@@ -25,7 +25,7 @@ type Supervisor struct {
 	systemd Systemd
 	store   Store
 	builds  *Builds
-	line    Line
+	line    *Line
 	log     *slog.Logger
 	locks   []PackageLock
 
@@ -68,7 +68,7 @@ type Options struct {
 	// Builds and Line are shared by the supervisors of one process; nil
 	// gives each its own.
 	Builds *Builds
-	Line   Line
+	Line   *Line
 	// OnAttach is called when the master, and so what is to be watched, may
 	// have changed. It must not block.
 	OnAttach func()

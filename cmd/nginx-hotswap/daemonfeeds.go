@@ -156,6 +156,7 @@ func (d *daemonProcess) reload() error {
 	}
 	d.end()
 	d.config = config
+	d.line.Resize(config.Concurrency)
 	for _, s := range d.list() {
 		s.Configure(config)
 	}

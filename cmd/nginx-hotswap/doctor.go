@@ -65,6 +65,7 @@ func doctorCode(found []supervisor.Finding) int {
 const (
 	checkConfiguration = "configuration"
 	checkDaemon        = "daemon"
+	checkInstances     = "instances"
 	checkScripts       = "maintainer-scripts"
 	checkHooks         = "package-hooks"
 	checkNeedrestart   = "needrestart"
@@ -80,13 +81,25 @@ func (p *places) examine(ctx context.Context, args []string) ([]supervisor.Findi
 		return nil, err
 	}
 	h := hostHooks{root: "/", config: c, units: unitsOf(chosen), booted: systemd.Booted()}
-	found = append(found, h.scripts(), h.hooks(), h.needrestart())
+	found = append(found, p.examineInstances(chosen), h.scripts(), h.hooks(), h.needrestart())
 	for _, i := range chosen {
 		// What it logs are the same findings in other words.
 		s := supervisor.New(i, supervisor.Options{Config: c, Store: p.store, Systemd: keeper(), Log: slog.New(slog.DiscardHandler)})
 		found = append(found, s.Examine(ctx, daemon)...)
 	}
 	return found, nil
+}
+
+// examineInstances says so when there is nothing to look after.
+func (p *places) examineInstances(chosen []supervisor.InstanceConfig) supervisor.Finding {
+	if len(chosen) > 0 {
+		return supervisor.Finding{Check: checkInstances, Level: supervisor.LevelOK, Text: counted(len(chosen), "instance") + " to look after"}
+	}
+	return supervisor.Finding{Check: checkInstances, Level: supervisor.LevelWarning,
+		Text: "nothing is looked after: no unit matches Units=, and instance.d is empty",
+		Remedy: "add the unit of your nginx to Units= of [Supervisor], or name its pid file:\n" +
+			`printf '[Instance]\nPIDFile=/path/to/nginx.pid\n' >` + filepath.Join(filepath.Dir(p.config), "instance.d", "NAME.conf") +
+			" && systemctl reload nginx-hotswap"}
 }
 
 func unitsOf(instances []supervisor.InstanceConfig) []string {

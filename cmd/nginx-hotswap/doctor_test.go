@@ -116,7 +116,7 @@ func TestFindingsJSON(t *testing.T) {
 
 // The manual has a paragraph for each check.
 func TestManualChecks(t *testing.T) {
-	want := slices.Concat([]string{checkConfiguration, checkDaemon, checkScripts, checkHooks, checkNeedrestart},
+	want := slices.Concat([]string{checkConfiguration, checkDaemon, checkInstances, checkScripts, checkHooks, checkNeedrestart},
 		supervisor.HostChecks(), supervisor.InstanceChecks())
 	got := items(part(lines(t, "man/nginx-hotswap.8"), ".Sh CHECKS"), "Cm")
 	slices.Sort(want)

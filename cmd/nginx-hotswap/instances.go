@@ -144,9 +144,12 @@ func names(all []supervisor.InstanceConfig) []string {
 	return list
 }
 
+// noInstance says why there is nothing to look after, and who knows more.
+const noInstance = "no unit matches Units= and instance.d is empty; `nginx-hotswap doctor` tells how to add one"
+
 func unknownInstance(name string, known []string) error {
 	if len(known) == 0 {
-		return fmt.Errorf("there is no instance %s, nor any other: no unit matches Units= and instance.d is empty", name)
+		return fmt.Errorf("there is no instance %s, nor any other: %s", name, noInstance)
 	}
 	return fmt.Errorf("there is no instance %s; there is %s", name, strings.Join(known, ", "))
 }

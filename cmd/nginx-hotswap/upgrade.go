@@ -97,6 +97,9 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	code := supervisor.Worst(codes...)
+	if len(answers) == 0 && !u.request.IfRunning {
+		code = supervisor.ExitNotSwappable
+	}
 	if u.hook != nil {
 		code = u.hook.code(code)
 	}
@@ -116,7 +119,7 @@ func (u *upgradeCommand) print(w io.Writer, answers []answer) error {
 		fmt.Fprintf(w, "%s: %s\n", printable(a.Name), printableLines(a.Text))
 	}
 	if len(answers) == 0 {
-		fmt.Fprintln(w, "there is no instance: no unit matches Units= and instance.d is empty")
+		fmt.Fprintln(w, "there is no instance: "+noInstance)
 	}
 	return nil
 }
