@@ -13,7 +13,7 @@ import (
 // Level says how much a finding matters.
 type Level string
 
-// The levels. A note is to be known, and nothing is to be done about it.
+// The levels. A note works as it is: its remedy, where there is one, is optional.
 const (
 	LevelOK      Level = "ok"
 	LevelNote    Level = "note"

@@ -92,7 +92,7 @@ func (e *examination) remembered(context.Context) Finding {
 	r := a.Restored
 	switch {
 	case a.Held:
-		return Finding{Level: LevelWarning, Text: "held: nothing is upgraded without being asked", Remedy: "nginx-hotswap unhold " + name}
+		return Finding{Level: LevelWarning, Text: "held: nothing is upgraded, not even when asked", Remedy: "nginx-hotswap unhold " + name}
 	case r != nil && r.SHA256 == e.m.build.SHA256:
 		text := fmt.Sprintf("%s stands in for %s, which is condemned: %s", e.m.build.Number, r.Version, r.Reason)
 		if a.Acknowledged == r.Condemned {

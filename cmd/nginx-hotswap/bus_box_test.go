@@ -76,7 +76,7 @@ func (m *machine) rightsOverBus() {
 	m.shows(asNobody+"busctl call io.github.NginxHotswap1 /io/github/NginxHotswap1 io.github.NginxHotswap1.Manager Reload", "failed: 1")
 	m.shows(asNobody+"busctl --allow-interactive-authorization=no --timeout=60 call io.github.NginxHotswap1 /io/github/NginxHotswap1 "+
 		"io.github.NginxHotswap1.Manager Reload", "failed: 1")
-	m.shows(asNobody+"nginx-hotswap hold nginx", "only root may speak to the daemon", "failed: 1")
+	m.shows(asNobody+"nginx-hotswap hold nginx", "only root may speak to the daemon", "run it with sudo, or ask over the system bus", "failed: 1")
 	if m.status().Held {
 		m.t.Error("somebody without rights holds the instance")
 	}

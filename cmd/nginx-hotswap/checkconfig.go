@@ -13,6 +13,11 @@ func newCheckConfig(p *places) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check-config [FILE]",
 		Short: "Check the configuration; what the daemon would only warn about is an error here",
+		Long: `Check the configuration: FILE, or the one of the daemon, with the drop-ins and the
+instance.d that belong to it. What the daemon would only warn about is an error
+here.
+
+Exit status: 0 all is in order, 1 there is a mistake, 2 usage.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("one file at most, not %d", len(args))}

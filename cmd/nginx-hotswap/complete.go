@@ -35,7 +35,7 @@ func completions(root *cobra.Command, p *places) {
 		}
 		for flag, values := range map[string]cobra.CompletionFunc{
 			"to":     p.keptBuilds,
-			"origin": chosen(supervisor.OriginCLI, supervisor.OriginBus, supervisor.OriginDpkg, supervisor.OriginRPM, supervisor.OriginInitscript, supervisor.OriginNeedrestart),
+			"origin": chosen(askers...),
 			"wait":   chosen(supervisor.WaitVerdict, supervisor.WaitDone),
 		} {
 			if cmd.Flags().Lookup(flag) == nil {
@@ -46,6 +46,19 @@ func completions(root *cobra.Command, p *places) {
 			}
 		}
 	}
+}
+
+// askers are the origins that a command line may name.
+var askers = []supervisor.Origin{supervisor.OriginCLI, supervisor.OriginBus, supervisor.OriginDpkg, supervisor.OriginRPM,
+	supervisor.OriginInitscript, supervisor.OriginNeedrestart}
+
+// commaList is how a help text names values.
+func commaList[T ~string](words []T) string {
+	var list []string
+	for _, w := range words {
+		list = append(list, string(w))
+	}
+	return strings.Join(list, ", ")
 }
 
 // chosen completes words that are known beforehand.

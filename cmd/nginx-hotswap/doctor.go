@@ -26,7 +26,13 @@ func newDoctor(p *places) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [INSTANCE]",
 		Short: "Look for what would keep an upgrade from going well, and say what to do",
-		Args:  atMostOne,
+		Long: `Look for what would keep an upgrade from going well, and say what to do. Nobody is
+signalled and nothing is changed. Without INSTANCE all instances are examined. It
+needs no daemon.
+
+Exit status: 0 nothing has to be done, 3 there are warnings, 1 there are failures,
+or it could not look, 2 usage.`,
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := p.examine(cmd.Context(), args)
 			if err != nil {

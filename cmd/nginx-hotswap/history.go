@@ -49,7 +49,7 @@ func newHistory(p *places) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the records as JSON")
-	cmd.Flags().StringVar(&html, "html", "", "write a page about one cycle, the last one without ID, to `FILE`")
+	cmd.Flags().StringVar(&html, "html", "", "write a page about one cycle, the last one without ID; to a `FILE` with =: --html=FILE")
 	cmd.Flags().Lookup("html").NoOptDefVal = toStdout
 	return cmd
 }

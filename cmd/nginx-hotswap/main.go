@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -44,11 +46,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)
 	}
-	fmt.Fprintf(stderr, "nginx-hotswap: %s\n", printableLines(err.Error()))
+	fmt.Fprintf(stderr, "nginx-hotswap: %s\n", printableLines(err.Error()+withoutRights(err, os.Geteuid())))
 	if _, ok := errors.AsType[usageError](err); ok {
 		return supervisor.ExitUsage
 	}
 	return supervisor.ExitFailure
+}
+
+// withoutRights says what somebody can do who is not root, or is empty.
+func withoutRights(err error, user int) string {
+	if user == 0 || !errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return "; run it with sudo, or ask over the system bus (busctl)"
+	}
+	return "; run it with sudo"
 }
 
 // places are the files and directories that the commands work with.

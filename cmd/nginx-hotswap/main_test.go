@@ -1,10 +1,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // directoryVariable names the directory in which a story's commands have their
@@ -63,4 +68,23 @@ func setUpStory(env *testscript.Env) error {
 		return err
 	}
 	return os.WriteFile(env.WorkDir+"/etc/nginx-hotswap.conf.d/00-test.conf", []byte(config), 0o644)
+}
+
+func TestWithoutRights(t *testing.T) {
+	dial := fmt.Errorf("only root may speak to the daemon: %w", &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", unix.EACCES)})
+	file := &fs.PathError{Op: "open", Path: "/var/lib/nginx-hotswap/history", Err: unix.EACCES}
+	for _, tt := range []struct {
+		err  error
+		user int
+		want string
+	}{
+		{dial, 1000, "; run it with sudo, or ask over the system bus (busctl)"},
+		{file, 1000, "; run it with sudo"},
+		{errors.New("something else"), 1000, ""},
+		{dial, 0, ""},
+	} {
+		if got := withoutRights(tt.err, tt.user); got != tt.want {
+			t.Errorf("%v of user %d: %q, want %q", tt.err, tt.user, got, tt.want)
+		}
+	}
 }

@@ -21,7 +21,12 @@ func newStatus(p *places) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [INSTANCE]",
 		Short: "Show what runs, what is on disk, and what goes on",
-		Args:  atMostOne,
+		Long: `Show what runs, what is on disk, and what goes on. Without INSTANCE all instances
+are shown. Without the daemon it looks for itself; --follow needs the daemon.
+
+Exit status: 0 it could answer, whatever it says, 1 it could not, or with --follow
+the daemon has gone, 2 usage.`,
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if follow && asJSON {
 				return usageError{errors.New("--follow and --json exclude each other")}

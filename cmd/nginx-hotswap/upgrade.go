@@ -42,12 +42,13 @@ func newUpgrade(p *places) *cobra.Command {
 		Long: `Make what is on disk run. When it runs already there is nothing to do, and that
 is a success. Without INSTANCE all instances are upgraded.
 
-The daemon does it. Where none runs the command does it itself; then it stays
-until the old master is gone.
+The daemon does it. Where none runs the command does it itself, unless
+Confirm=manual; then it stays until the old master is gone.
 
 Exit status: 0 what is on disk runs, 1 failure, 2 usage, 3 rejected: nothing was
-touched, 4 rolled back: the old version serves, 5 deferred or busy, 6 stuck: a
-person is needed, 7 not running or cannot be swapped.`,
+touched, 4 rolled back: the old version serves, also as long as it stands in for a
+condemned build, 5 deferred or busy: held, still being written, a job on the unit,
+another upgrade, 6 stuck: a person is needed, 7 not running or cannot be swapped.`,
 		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			u.request.Origin, u.request.Wait = supervisor.Origin(origin), supervisor.Wait(wait)
@@ -56,10 +57,10 @@ person is needed, 7 not running or cannot be swapped.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&u.request.DryRun, "dry-run", false, "check everything, signal nobody")
-	flags.BoolVar(&u.request.Force, "force", false, "try a quarantined build once, in spite of hold")
+	flags.BoolVar(&u.request.Force, "force", false, "try a condemned build once more, and overrule hold")
 	flags.BoolVar(&u.request.IfRunning, "if-running", false, "it is no failure if nginx does not run")
-	flags.StringVar(&origin, "origin", string(supervisor.OriginCLI), "who asks, for the record")
-	flags.StringVar(&wait, "wait", string(supervisor.WaitVerdict), "until the `verdict`, or until all is done")
+	flags.StringVar(&origin, "origin", string(supervisor.OriginCLI), "`NAME` of who asks, for the record: "+commaList(askers))
+	flags.StringVar(&wait, "wait", string(supervisor.WaitVerdict), "`WHEN` to return: at the verdict, or when the old master is gone (verdict|done)")
 	flags.StringVar(&u.pidFile, "pid-file", "", "the master that this `FILE` names, with or without a unit")
 	flags.BoolVar(&u.json, "json", false, "answer in JSON")
 	return cmd
