@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/bus"
 )
 
 // errHookTime is the end of a hook's patience.
@@ -57,6 +58,17 @@ func (h hook) code(code int) int {
 		return code
 	}
 	return supervisor.ExitOK
+}
+
+// failure is the exit status where nobody could be asked, such as with a mistake
+// in our configuration: whether that fails a transaction is decided as for a bad
+// build. A daemon that only does not answer now takes up the new version later.
+func (h hook) failure(err error) int {
+	later := errors.Is(err, bus.ErrNoAnswer) || errors.Is(err, errHookTime)
+	if later && h.origin != supervisor.OriginInitscript {
+		return supervisor.ExitOK
+	}
+	return h.code(supervisor.ExitFailure)
 }
 
 // advice is what somebody who reads a package manager's output has to do about an

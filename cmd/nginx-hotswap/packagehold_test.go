@@ -137,27 +137,3 @@ func TestHoldIsFoundAgain(t *testing.T) {
 		}
 	}
 }
-
-// What a package manager is told.
-func TestHookCode(t *testing.T) {
-	for _, tt := range []struct {
-		origin     supervisor.Origin
-		fails      bool
-		code, want int
-	}{
-		{supervisor.OriginDpkg, false, supervisor.ExitOK, supervisor.ExitOK},
-		{supervisor.OriginDpkg, false, supervisor.ExitRolledBack, supervisor.ExitOK},
-		{supervisor.OriginDpkg, true, supervisor.ExitRolledBack, supervisor.ExitRolledBack},
-		{supervisor.OriginDpkg, true, supervisor.ExitRejected, supervisor.ExitRejected},
-		{supervisor.OriginDpkg, true, supervisor.ExitDeferred, supervisor.ExitOK},
-		{supervisor.OriginDpkg, true, supervisor.ExitNotSwappable, supervisor.ExitOK},
-		{supervisor.OriginRPM, false, supervisor.ExitStuck, supervisor.ExitOK},
-		{supervisor.OriginNeedrestart, true, supervisor.ExitFailure, supervisor.ExitFailure},
-		{supervisor.OriginInitscript, false, supervisor.ExitRolledBack, supervisor.ExitRolledBack},
-		{supervisor.OriginInitscript, false, supervisor.ExitDeferred, supervisor.ExitOK},
-	} {
-		if got := (hook{origin: tt.origin, fails: tt.fails}).code(tt.code); got != tt.want {
-			t.Errorf("%+v: got %d", tt, got)
-		}
-	}
-}

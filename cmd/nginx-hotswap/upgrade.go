@@ -82,19 +82,26 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 		u.live = terminalOf(cmd.OutOrStdout())
 	}
 	answers, err := u.ask(ctx, args)
+	if err != nil && u.hook != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "nginx-hotswap: %s\n", printableLines(err.Error()))
+		return ending(u.hook.failure(err))
+	}
 	if err != nil {
 		return err
 	}
+	return u.tell(cmd.OutOrStdout(), answers)
+}
+
+// tell prints the answers and ends as the worst of them says.
+func (u *upgradeCommand) tell(w io.Writer, answers []answer) error {
 	var codes []int
-	for _, a := range answers {
+	for i, a := range answers {
 		codes = append(codes, a.Code)
-	}
-	if u.hook != nil {
-		for i, a := range answers {
+		if u.hook != nil {
 			answers[i].Text += u.hook.advice(a)
 		}
 	}
-	if err := u.print(cmd.OutOrStdout(), answers); err != nil {
+	if err := u.print(w, answers); err != nil {
 		return err
 	}
 	code := supervisor.Worst(codes...)
@@ -104,10 +111,15 @@ func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
 	if u.hook != nil {
 		code = u.hook.code(code)
 	}
-	if code != supervisor.ExitOK {
-		return exitError(code)
+	return ending(code)
+}
+
+// ending is the error that makes this the exit status.
+func ending(code int) error {
+	if code == supervisor.ExitOK {
+		return nil
 	}
-	return nil
+	return exitError(code)
 }
 
 func (u *upgradeCommand) print(w io.Writer, answers []answer) error {
