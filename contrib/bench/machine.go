@@ -62,6 +62,9 @@ func (m *machine) prepare(ctx context.Context) error {
 // adopt installs the project as `make install` does and waits until it looks after
 // nginx.
 func (m *machine) adopt(ctx context.Context, config string) error {
+	if err := m.make(ctx, "make", "--no-print-directory", "build"); err != nil {
+		return err
+	}
 	if err := m.make(ctx, "make", "--no-print-directory", "install", "DESTDIR="+m.Path("/")); err != nil {
 		return err
 	}

@@ -8,17 +8,19 @@ import (
 	"testing"
 )
 
-// Install puts the project into the machine as `make install` does, from the
-// checkout that the test runs in, and removes nothing that is there.
+// Install puts the project into the machine as `make build` and `make install`
+// do, from the checkout that the test runs in, and removes nothing that is there.
 func (b *Box) Install(tb testing.TB) {
 	tb.Helper()
 	root, err := checkout()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.CommandContext(tb.Context(), "make", "--no-print-directory", "-C", root, "install", "DESTDIR="+b.Path("/"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("make install: %v\n%s", err, out)
+	for _, args := range [][]string{{"build"}, {"install", "DESTDIR=" + b.Path("/")}} {
+		cmd := exec.CommandContext(tb.Context(), "make", append([]string{"--no-print-directory", "-C", root}, args...)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			tb.Fatalf("make %s: %v\n%s", args[0], err, out)
+		}
 	}
 	b.Run(tb, "systemctl daemon-reload")
 }

@@ -79,6 +79,7 @@ func (m *machine) install(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	built := filepath.Join(dir, "traffic")
 	for _, argv := range [][]string{
+		{"make", "--no-print-directory", "build"},
 		{"make", "--no-print-directory", "install", "DESTDIR=" + m.box.Path("/")},
 		{"go", "build", "-buildvcs=false", "-o", built, "./contrib/traffic/cmd/traffic"},
 	} {
