@@ -97,6 +97,52 @@ func TestManualExitStatus(t *testing.T) {
 	}
 }
 
+// The results, and the origins that no flag can name.
+func TestManualResults(t *testing.T) {
+	var want []string
+	for kind, values := range constants(t, "Result", "Origin") {
+		for _, v := range values {
+			if kind == "Result" || !slices.Contains(askers, supervisor.Origin(v)) {
+				want = append(want, v)
+			}
+		}
+	}
+	got := items(part(lines(t, "man/nginx-hotswap.8"), ".Sh RESULTS"), "Cm")
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("results and origins, program (-) and manual page (+):\n%s", diff)
+	}
+}
+
+// constants returns the text constants of the policy that have these types.
+func constants(t *testing.T, types ...string) map[string][]string {
+	t.Helper()
+	found := make(map[string][]string)
+	for _, file := range parse(t, "../../supervisor") {
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok {
+				return true
+			}
+			kind, ok := spec.Type.(*ast.Ident)
+			if !ok || !slices.Contains(types, kind.Name) {
+				return true
+			}
+			for _, value := range spec.Values {
+				if literal, ok := value.(*ast.BasicLit); ok {
+					found[kind.Name] = append(found[kind.Name], strings.Trim(literal.Value, `"`))
+				}
+			}
+			return true
+		})
+	}
+	if len(found) != len(types) {
+		t.Fatalf("of %q only %v were found", types, found)
+	}
+	return found
+}
+
 func TestManualConfiguration(t *testing.T) {
 	want := make(map[string][]string)
 	for _, file := range parse(t, "../../supervisor") {
