@@ -17,12 +17,16 @@ type PackageLock struct {
 	Kind int16
 }
 
+// DpkgLock is held by dpkg itself while it runs maintainer scripts, whoever has
+// called it.
+var DpkgLock = PackageLock{"/var/lib/dpkg/lock", unix.F_WRLCK}
+
 // PackageLocks are those of dpkg and rpm. apt holds lock-frontend from the
 // first to the last moment, hooks included, while dpkg takes and drops the
 // inner lock several times in between.
 var PackageLocks = []PackageLock{
 	{"/var/lib/dpkg/lock-frontend", unix.F_WRLCK},
-	{"/var/lib/dpkg/lock", unix.F_WRLCK},
+	DpkgLock,
 	{"/var/lib/rpm/.rpm.lock", unix.F_RDLCK},
 	{"/usr/lib/sysimage/rpm/.rpm.lock", unix.F_RDLCK},
 }
@@ -43,18 +47,35 @@ func TransactionRuns(locks []PackageLock) (string, error) {
 }
 
 func (l PackageLock) held() (bool, error) {
+	lock, err := l.ask()
+	// l_pid is 0 when the holder is in another pid namespace: the type tells.
+	return lock.Type != unix.F_UNLCK, err
+}
+
+// Holder returns the pid of the process that holds the lock, or 0 where there is
+// none in our pid namespace.
+func (l PackageLock) Holder() (int, error) {
+	lock, err := l.ask()
+	if err != nil || lock.Type == unix.F_UNLCK {
+		return 0, err
+	}
+	return int(max(lock.Pid, 0)), nil
+}
+
+// ask returns the lock that is in the way. There is none where there is no file.
+func (l PackageLock) ask() (unix.Flock_t, error) {
+	free := unix.Flock_t{Type: unix.F_UNLCK}
 	f, err := os.Open(l.Path)
 	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
+		return free, nil
 	}
 	if err != nil {
-		return false, err
+		return free, err
 	}
 	defer f.Close()
-	// l_pid is 0 when the holder is in another pid namespace: the type tells.
-	ask := unix.Flock_t{Type: l.Kind, Whence: io.SeekStart}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &ask); err != nil {
-		return false, &os.PathError{Op: "fcntl", Path: l.Path, Err: err}
+	found := unix.Flock_t{Type: l.Kind, Whence: io.SeekStart}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &found); err != nil {
+		return free, &os.PathError{Op: "fcntl", Path: l.Path, Err: err}
 	}
-	return ask.Type != unix.F_UNLCK, nil
+	return found, nil
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 func TestTransactionRuns(t *testing.T) {
@@ -84,4 +85,25 @@ func emptyFile(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func TestPackageLockHolder(t *testing.T) {
+	lock := supervisor.PackageLock{Path: emptyFile(t), Kind: unix.F_WRLCK}
+	if pid, err := lock.Holder(); pid != 0 || err != nil {
+		t.Errorf("nobody holds it: got %d, %v", pid, err)
+	}
+	release := lockFile(t, lock.Path, unix.F_WRLCK)
+	pid, err := lock.Holder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The holder is a child of this process.
+	stat, err := nginx.ReadStat(pid)
+	if err != nil || stat.PPID != os.Getpid() {
+		t.Errorf("%d holds it, a child of %d: %v", pid, stat.PPID, err)
+	}
+	release()
+	if pid, err := (supervisor.PackageLock{Path: filepath.Join(t.TempDir(), "none")}).Holder(); pid != 0 || err != nil {
+		t.Errorf("no file: got %d, %v", pid, err)
+	}
 }

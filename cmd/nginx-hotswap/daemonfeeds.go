@@ -107,11 +107,14 @@ const holdLasts = 2 * time.Second
 
 // noticeHolds makes sure that a hold does not outlast the script that it is
 // meant for, whatever became of that. As long as the script runs, the
-// generator writes it anew.
-func (d *daemonProcess) noticeHolds() {
-	if found, err := holds(generatorOutput); err == nil && len(found) > 0 && d.held == nil {
+// generator writes it anew, but not for ever.
+func (d *daemonProcess) noticeHolds() (held bool) {
+	found, err := holds(generatorOutput)
+	held = err == nil && len(found) > 0
+	if held && d.held == nil {
 		d.held = time.After(holdLasts)
 	}
+	return held
 }
 
 func (d *daemonProcess) endHolds() {
@@ -120,7 +123,9 @@ func (d *daemonProcess) endHolds() {
 		d.log.Warn("cannot lift the hold on a unit; do it by hand: systemctl daemon-reload", "error", err)
 		return
 	}
-	d.noticeHolds()
+	if err := d.newPackageHold().again(d.noticeHolds()); err != nil {
+		d.log.Warn("cannot remember that a unit is held again", "error", err)
+	}
 }
 
 // requestReload asks the main loop to read the configuration.

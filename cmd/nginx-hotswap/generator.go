@@ -16,7 +16,7 @@ func newGenerator(p *places) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.RangeArgs(1, 3),
 		RunE: func(_ *cobra.Command, args []string) error {
-			hold := packageHold{proc: "/proc", info: dpkgInfo, runtime: p.store.Runtime}
+			hold := p.newPackageHold()
 			if !hold.daemonLives() {
 				return nil
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"strconv"
-	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,6 +27,15 @@ const (
 	generatorOutput  = "/run/systemd/generator"
 	dpkgInfo         = "/var/lib/dpkg/info"
 	maintainerScript = "postinst"
+)
+
+// A script that goes on for long is held off anew at each daemon-reload, the one
+// that lifts the hold included. holdAgain, in the daemon's directory, is as old as
+// this has gone on without a break, and holdAtMost ends it: whatever hangs there,
+// the unit can be stopped again.
+const (
+	holdAgain  = "hold-again"
+	holdAtMost = 6 * time.Second
 )
 
 // holdText is the drop-in. A person who meets it must find the way out in it.
@@ -60,16 +67,22 @@ func liftHolds(ctx context.Context) error {
 
 // packageHold decides whether restarts of which units are held off.
 type packageHold struct {
-	proc    string // the proc(5) file system
-	info    string // dpkg's maintainer scripts
-	runtime string // of the daemon
+	proc    string              // the proc(5) file system
+	info    string              // dpkg's maintainer scripts
+	runtime string              // of the daemon
+	holder  func() (int, error) // the pid of the dpkg that runs, or 0
+}
+
+// newPackageHold is that of the machine.
+func (p *places) newPackageHold() packageHold {
+	return packageHold{proc: "/proc", info: dpkgInfo, runtime: p.store.Runtime, holder: supervisor.DpkgLock.Holder}
 }
 
 // units returns the units that a maintainer script which runs now is about to
 // restart, and the package. Whatever is not as expected means none: a restart
 // too many is better than an nginx that cannot be stopped.
 func (h packageHold) units(c supervisor.Config) (name string, units []string) {
-	if !c.HoldPackageRestart || !h.daemonLives() {
+	if !c.HoldPackageRestart || !h.daemonLives() || h.spent() {
 		return "", nil
 	}
 	for _, name := range h.packages() {
@@ -78,6 +91,28 @@ func (h packageHold) units(c supervisor.Config) (name string, units []string) {
 		}
 	}
 	return "", nil
+}
+
+// again remembers, after a hold was lifted, whether it is there again.
+func (h packageHold) again(held bool) error {
+	path := filepath.Join(h.runtime, holdAgain)
+	if !held {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// spent reports whether holds have followed one another for too long.
+func (h packageHold) spent() bool {
+	info, err := os.Stat(filepath.Join(h.runtime, holdAgain))
+	return err == nil && time.Since(info.ModTime()) > holdAtMost
 }
 
 // daemonLives reports whether the daemon holds its lock: a file alone may be
@@ -89,63 +124,6 @@ func (h packageHold) daemonLives() bool {
 	}
 	defer f.Close()
 	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
-}
-
-// packages returns the packages whose postinst runs now on this system. The
-// scripts of containers, which have mount namespaces of their own, are no
-// matter of this PID 1.
-func (h packageHold) packages() []string {
-	entries, err := os.ReadDir(h.proc)
-	if err != nil {
-		return nil
-	}
-	host, err := os.Readlink(filepath.Join(h.proc, "1/ns/mnt"))
-	if err != nil {
-		return nil
-	}
-	var found []string
-	for _, e := range entries {
-		if _, err := strconv.Atoi(e.Name()); err != nil {
-			continue
-		}
-		dir := filepath.Join(h.proc, e.Name())
-		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
-		if err != nil {
-			continue // it is gone
-		}
-		if ns, err := os.Readlink(filepath.Join(dir, "ns/mnt")); err != nil || ns != host {
-			continue
-		}
-		if root, err := os.Readlink(filepath.Join(dir, "root")); err != nil || root != "/" {
-			continue
-		}
-		if name := configured(environ); name != "" {
-			found = append(found, name)
-		}
-	}
-	return found
-}
-
-// packageName is what Debian policy allows, section 5.6.1.
-var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
-
-// configured returns the package in whose postinst a process runs, from its
-// environment, see dpkg(1).
-func configured(environ []byte) string {
-	var name, script string
-	for entry := range bytes.SplitSeq(environ, []byte{0}) {
-		key, value, _ := strings.Cut(string(entry), "=")
-		switch key {
-		case "DPKG_MAINTSCRIPT_PACKAGE":
-			name = value
-		case "DPKG_MAINTSCRIPT_NAME":
-			script = value
-		}
-	}
-	if script != maintainerScript || !packageName.MatchString(name) {
-		return ""
-	}
-	return name
 }
 
 // invoked finds the units that a postinst made by debhelper restarts.
