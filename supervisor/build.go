@@ -80,15 +80,17 @@ func keyOf(info os.FileInfo) (fileKey, bool) {
 	return fileKey{uint64(st.Dev), st.Ino, info.Size(), info.ModTime()}, true
 }
 
-// Of returns the build that an open file holds. path is where it can be run.
-func (b *Builds) Of(ctx context.Context, f *os.File, path string) (Build, error) {
+// Of returns the build that an open file holds. It is executed with -V.
+func (b *Builds) Of(ctx context.Context, f *os.File) (Build, error) {
+	// The file itself: what its name leads to may be another by now.
+	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
 	info, err := f.Stat()
 	if err != nil {
 		return Build{}, err
 	}
 	key, ok := keyOf(info)
 	if !ok {
-		return Build{}, fmt.Errorf("cannot identify %s", path)
+		return Build{}, fmt.Errorf("cannot identify %s", f.Name())
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,7 +99,7 @@ func (b *Builds) Of(ctx context.Context, f *os.File, path string) (Build, error)
 	}
 	sha, err := nginx.HashFile(f)
 	if err != nil {
-		return Build{}, fmt.Errorf("cannot read %s: %w", path, err)
+		return Build{}, fmt.Errorf("cannot read %s: %w", f.Name(), err)
 	}
 	version, err := nginx.ReadVersion(ctx, path)
 	if err != nil {

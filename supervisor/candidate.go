@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
-	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -95,9 +92,6 @@ func (m *master) runs(f *os.File) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !disk.Mode().IsRegular() {
-		return false, &Refusal{ReasonNotFile, fmt.Sprintf("%s is %s, not a regular file", m.binary, kindOf(disk)), "install a binary there"}
-	}
 	running, err := os.Stat(nginx.ExePath(m.PID))
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", ErrNotRunning, err)
@@ -109,72 +103,10 @@ func (m *master) unreadable(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return &Refusal{ReasonMissing, fmt.Sprintf("there is no file %s", m.binary), "install a binary there; the running one goes on"}
 	}
+	if not, ok := errors.AsType[*os.PathError](err); ok && errors.Is(err, nginx.ErrNotRegular) {
+		return &Refusal{ReasonNotFile, fmt.Sprintf("%s is %v", m.binary, not.Err), "install a binary there"}
+	}
 	return &Refusal{ReasonNotFile, fmt.Sprintf("cannot open %s: %v", m.binary, err), "install a binary there"}
-}
-
-func kindOf(info os.FileInfo) string {
-	switch mode := info.Mode(); {
-	case mode.IsDir():
-		return "a directory"
-	case mode&os.ModeNamedPipe != 0:
-		return "a FIFO"
-	case mode&os.ModeDevice != 0:
-		return "a device"
-	case mode&os.ModeSocket != 0:
-		return "a socket"
-	}
-	return "something else"
-}
-
-// trusted returns the users whose files are executed: root, ourselves and the
-// instance's TrustedOwner=.
-func (s *Supervisor) trusted() ([]uint32, error) {
-	uids := []uint32{0, uint32(os.Geteuid())}
-	owner := s.instance.TrustedOwner
-	if owner == "" {
-		return uids, nil
-	}
-	if n, err := strconv.ParseUint(owner, 10, 32); err == nil {
-		return append(uids, uint32(n)), nil
-	}
-	u, err := user.Lookup(owner)
-	if err != nil {
-		return nil, fmt.Errorf("TrustedOwner=: %w", err)
-	}
-	n, err := strconv.ParseUint(u.Uid, 10, 32)
-	return append(uids, uint32(n)), err
-}
-
-// checkTrail refuses a file that another user could have written or put there.
-func checkTrail(trail []nginx.Entry, trusted []uint32) error {
-	for i, e := range trail {
-		st, ok := e.Info.Sys().(*syscall.Stat_t)
-		if !ok {
-			return fmt.Errorf("cannot tell the owner of %s", e.Path)
-		}
-		if !contains(trusted, st.Uid) {
-			return &Refusal{ReasonOwner, fmt.Sprintf("%s belongs to uid %d, not to root", e.Path, st.Uid),
-				fmt.Sprintf("chown root %s, or name its owner in TrustedOwner=", e.Path)}
-		}
-		mode := e.Info.Mode()
-		if mode&os.ModeSymlink != 0 {
-			continue // its permissions mean nothing
-		}
-		// In a sticky directory nobody else can replace an entry of a
-		// trusted user; that the next one is such is checked in its turn.
-		if mode.IsDir() && mode&os.ModeSticky != 0 && i < len(trail)-1 {
-			continue
-		}
-		if mode.Perm()&0o002 != 0 || mode.Perm()&0o020 != 0 && st.Gid != 0 {
-			return &Refusal{ReasonWritable, fmt.Sprintf("%s can be written by others than its owner (mode %04o)", e.Path, mode.Perm()),
-				"chmod go-w " + e.Path}
-		}
-	}
-	return nil
-}
-
-func contains(uids []uint32, uid uint32) bool {
-	return slices.Contains(uids, uid)
 }
 
 // inspect refuses a candidate that is not fit to be tried, without running
@@ -194,11 +126,10 @@ func (s *Supervisor) inspect(ctx context.Context, m *master, c *candidate) error
 	if err := checkProgram(c); err != nil {
 		return err
 	}
-	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), c.file.Fd())
 	if _, err := c.file.Seek(0, 0); err != nil {
 		return err
 	}
-	build, err := s.builds.Of(ctx, c.file, path)
+	build, err := s.builds.Of(ctx, c.file)
 	if err != nil {
 		return &Refusal{ReasonNotNginx, fmt.Sprintf("%s does not tell its version: %v", c.path, err), "install a build that runs on this machine"}
 	}

@@ -94,6 +94,24 @@ var refusals = map[string]refusal{
 		},
 		code: supervisor.ExitRejected, says: []string{"sbin can be written by others", "0775", "chmod go-w"}, records: 1,
 	},
+	"access list": {
+		root: true,
+		spoil: func(t *testing.T, n *nginxtest.Nginx) {
+			nginxtest.Install(t, n.Binary, newer(t, n))
+			allow(t, n.Binary, nobody)
+		},
+		code: supervisor.ExitRejected, says: []string{"sbin/nginx can be written by others", "chmod go-w"}, records: 1,
+	},
+	"access list of the directory": {
+		root: true,
+		spoil: func(t *testing.T, n *nginxtest.Nginx) {
+			nginxtest.Install(t, n.Binary, newer(t, n))
+			allow(t, filepath.Dir(n.Binary), nobody)
+		},
+		// What the remedy does: it takes the right out of the mask.
+		repair: func(t *testing.T, n *nginxtest.Nginx) { chmod(t, filepath.Dir(n.Binary), 0o755) },
+		code:   supervisor.ExitRejected, says: []string{"sbin can be written by others", "chmod go-w"}, records: 1,
+	},
 	"world-writable parent": {
 		spoil: func(t *testing.T, n *nginxtest.Nginx) {
 			nginxtest.Install(t, n.Binary, newer(t, n))

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -102,12 +101,7 @@ func (m *master) announcesSuccessor() bool {
 
 // buildOf is what a process runs.
 func (s *Supervisor) buildOf(ctx context.Context, id nginx.ID) (Build, error) {
-	exe, err := os.Open(nginx.ExePath(id.PID))
-	if err != nil {
-		return Build{}, err
-	}
-	defer exe.Close()
-	build, err := s.builds.Of(ctx, exe, nginx.ExePath(id.PID))
+	build, err := s.runningBuild(ctx, id.PID)
 	if err != nil {
 		return Build{}, err
 	}

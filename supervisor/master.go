@@ -136,6 +136,11 @@ func (s *Supervisor) learn(ctx context.Context, p *nginx.Process, unit Unit, sta
 		return nil, &Refusal{Reason: ReasonNotMaster, Text: fmt.Sprintf("pid %d is not an nginx master process", p.PID),
 			Remedy: "it is starting, it runs with `master_process off`, or it is not nginx"}
 	}
+	if unit == nil {
+		if err := s.checkUsers(p.PID); err != nil {
+			return nil, err
+		}
+	}
 	m := &master{Process: p, unit: unit, unitPIDFile: state.PIDFile, mute: state.NotifyAccess == "none", givenPIDFile: s.instance.PIDFile}
 	if m.root, err = nginx.OpenRoot(p.PID); err != nil {
 		return nil, err
@@ -157,12 +162,7 @@ func (s *Supervisor) learnPaths(ctx context.Context, m *master, state systemd.St
 	if m.binary, err = m.executes(); err != nil {
 		return err
 	}
-	exe, err := os.Open(nginx.ExePath(m.PID))
-	if err != nil {
-		return fmt.Errorf("cannot open the binary of master %d: %w", m.PID, err)
-	}
-	defer exe.Close()
-	if m.build, err = s.builds.Of(ctx, exe, nginx.ExePath(m.PID)); err != nil {
+	if m.build, err = s.runningBuild(ctx, m.PID); err != nil {
 		return err
 	}
 	m.files = nginx.Locate(m.argv, m.build.Version, m.cwd).Remembering()

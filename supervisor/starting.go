@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,7 @@ func (c *cycle) sendUSR2(ctx context.Context) error {
 		return err
 	}
 	c.rec.Old.Workers = identities(tree.With(nginx.RoleWorker))
+	c.strangers = identities(tree.Successors())
 	if c.rec.Old.Listeners, err = c.old.Listeners(); err != nil {
 		return err
 	}
@@ -102,11 +104,14 @@ func (c *cycle) started(workers int) {
 
 // findSuccessor looks for the process that old has exec'ed.
 func (c *cycle) findSuccessor() (bool, error) {
+	if c.candidate != nil && c.usr2At.IsZero() {
+		return false, nil // what there is now is not ours
+	}
 	tree, err := nginx.ReadTree(c.old.ID)
 	if err != nil {
 		return false, fmt.Errorf("the old master is gone: %w", err)
 	}
-	for _, child := range tree.Successors() {
+	for _, child := range c.newcomers(tree) {
 		p, err := c.hold(child.ID)
 		if errors.Is(err, nginx.ErrGone) {
 			continue
@@ -123,6 +128,12 @@ func (c *cycle) findSuccessor() (bool, error) {
 		return true, c.s.store.SaveRunning(c.rec)
 	}
 	return false, c.cameUp()
+}
+
+// newcomers are what old has exec'ed since USR2. Its modules may have executed
+// programs of their own before.
+func (c *cycle) newcomers(tree nginx.Tree) []nginx.Child {
+	return slices.DeleteFunc(tree.Successors(), func(child nginx.Child) bool { return slices.Contains(c.strangers, child.ID) })
 }
 
 // runsCandidate compares what a process executes with what was verified.
@@ -170,7 +181,7 @@ func (c *cycle) usr2Done() bool {
 	// The order matters: what old forked before it waited is there now, but
 	// between fork and execve it looks like a worker that starts.
 	tree, err := nginx.ReadTree(c.old.ID)
-	return err == nil && len(tree.Successors()) == 0 && len(tree.With(nginx.RoleStarting)) == 0
+	return err == nil && len(c.newcomers(tree)) == 0 && len(tree.With(nginx.RoleStarting)) == 0
 }
 
 // reapLimit is how long a master may take to reap its successor. Until then the

@@ -1,7 +1,9 @@
 package badnginx
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,30 @@ func TestCrashAtFirstRequest(t *testing.T) {
 		t.Errorf("answers %d by %s", status, server)
 	}
 	nginxtest.Eventually(t, "the next worker crashes", func() bool { return strings.Count(errorLog(t, n), aborted) == 2 })
+}
+
+func TestExecAtFirstRequest(t *testing.T) {
+	t.Parallel()
+	n := start(t, ExecAtFirstRequest) // which makes a connection
+	nginxtest.Eventually(t, "a worker is something else", func() bool {
+		for _, child := range tree(t, n.Master).Children {
+			if exe, err := os.Readlink(nginx.ExePath(child.PID)); err == nil && filepath.Base(exe) != "nginx" {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func TestHelper(t *testing.T) {
+	t.Parallel()
+	n := start(t, Helper)
+	if found := tree(t, n.Master).Successors(); len(found) != 1 {
+		t.Errorf("the master has executed %v", found)
+	}
+	if status, _, err := get(n); err != nil || status != 200 {
+		t.Errorf("it answers %d: %v", status, err)
+	}
 }
 
 func TestCrashAfter(t *testing.T) {

@@ -33,10 +33,18 @@ const (
 	ExitMasterAfter Kind = "exit-master-after"
 	// SlowStart is as good as the original, but begins a while later.
 	SlowStart Kind = "slow-start"
+	// ExecAtFirstRequest has a worker that executes another program, which calls
+	// itself a master, as soon as it has accepted a connection: what somebody
+	// could do who has broken into it.
+	ExecAtFirstRequest Kind = "exec-at-first-request"
+	// Helper has a master that executes a program of its own when it is started
+	// by hand.
+	Helper Kind = "helper"
 )
 
 // Kinds are all kinds.
-var Kinds = []Kind{Good, CrashAtStart, CrashAtFirstRequest, CrashAfter, Answer500, Silent, HangAtStart, ExitAtStart, ExitMasterAfter, SlowStart}
+var Kinds = []Kind{Good, CrashAtStart, CrashAtFirstRequest, CrashAfter, Answer500, Silent, HangAtStart, ExitAtStart, ExitMasterAfter, SlowStart,
+	ExecAtFirstRequest, Helper}
 
 // defaultAfter is "a while" where nothing else is said.
 const defaultAfter = 2 * time.Second

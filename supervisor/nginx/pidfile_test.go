@@ -53,8 +53,13 @@ func TestReadPIDFile(t *testing.T) {
 	if pid, err := ReadPIDFile(root, "/good"); pid != 4711 || err != nil {
 		t.Errorf("got %d, %v", pid, err)
 	}
-	// Nobody writes to the FIFO: that must not block us.
-	for name, want := range map[string]error{"/missing": os.ErrNotExist, "/empty": ErrEmptyPIDFile, "/fifo": ErrEmptyPIDFile} {
+	// Somebody could write to the FIFO and does not: that must not block us.
+	writer, err := os.OpenFile(filepath.Join(dir, "fifo"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	for name, want := range map[string]error{"/missing": os.ErrNotExist, "/empty": ErrEmptyPIDFile, "/fifo": ErrNotRegular} {
 		if _, err := ReadPIDFile(root, name); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", name, err, want)
 		}

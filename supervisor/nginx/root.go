@@ -41,6 +41,32 @@ func (r *Root) Close() error { return r.dir.Close() }
 type Entry struct {
 	Path string
 	Info os.FileInfo
+	ACL  bool // it has an access list, acl(5), so that the group's bits are a mask
+}
+
+// Describe is the entry of an open file.
+func Describe(f *os.File) (Entry, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return Entry{}, err
+	}
+	e := Entry{Path: f.Name(), Info: info}
+	// The mask gives nobody more than it says: without the bit there is no list to be read.
+	if mode := info.Mode(); mode&os.ModeSymlink == 0 && mode.Perm()&0o020 != 0 {
+		e.ACL, err = hasACL(f)
+	}
+	return e, err
+}
+
+func hasACL(f *os.File) (bool, error) {
+	_, err := unix.Getxattr(fdPath(f), "system.posix_acl_access", nil)
+	switch err {
+	case nil:
+		return true, nil
+	case unix.ENODATA, unix.ENOTSUP:
+		return false, nil
+	}
+	return false, fmt.Errorf("cannot read the access list of %s: %w", f.Name(), err)
 }
 
 // walker is on its way to a file.
@@ -145,11 +171,12 @@ func (w *walker) move(to *os.File) {
 func (w *walker) close() { w.move(w.root.dir) }
 
 func (w *walker) note() error {
-	info, err := w.at.Stat()
+	e, err := Describe(w.at)
 	if err != nil {
 		return err
 	}
-	w.met = append(w.met, Entry{w.path, info})
+	e.Path = w.path
+	w.met = append(w.met, e)
 	return nil
 }
 
@@ -188,14 +215,35 @@ func (r *Root) Walk(path string) ([]Entry, error) {
 	return w.met, nil
 }
 
-// Open opens a file for reading. It does not wait for the writer of a FIFO.
+// ErrNotRegular is for what is no file: whoever may write there could let us wait
+// for the end of a FIFO for ever.
+var ErrNotRegular = errors.New("not a regular file")
+
+// Open opens a regular file for reading.
 func (r *Root) Open(path string) (*os.File, error) {
 	w, err := r.walk(path, true)
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
+	if info := w.met[len(w.met)-1].Info; !info.Mode().IsRegular() {
+		return nil, &os.PathError{Op: "open", Path: path, Err: fmt.Errorf("%s, %w", kindOf(info), ErrNotRegular)}
+	}
 	return os.OpenFile(fdPath(w.at), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+}
+
+func kindOf(info os.FileInfo) string {
+	switch mode := info.Mode(); {
+	case mode.IsDir():
+		return "a directory"
+	case mode&os.ModeNamedPipe != 0:
+		return "a FIFO"
+	case mode&os.ModeDevice != 0:
+		return "a device"
+	case mode&os.ModeSocket != 0:
+		return "a socket"
+	}
+	return "something else"
 }
 
 // Stat describes what the path leads to.

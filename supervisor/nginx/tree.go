@@ -13,8 +13,8 @@ import (
 type Child struct {
 	ID
 	Role Role
-	// Executed is true for a process that the master has exec'ed: a
-	// successor, not a worker.
+	// Executed is true for a process that was exec'ed with the rights of the
+	// master: a successor, not a worker.
 	Executed bool
 }
 
@@ -54,8 +54,13 @@ func readChild(pid, master int) (Child, bool) {
 	if err != nil {
 		return Child{}, false
 	}
-	c := Child{ID: ID{PID: pid, Start: stat.Start}, Role: title.Role, Executed: stat.Executed()}
-	if c.Role == RoleMaster && !c.Executed {
+	c := Child{ID: ID{PID: pid, Start: stat.Start}, Role: title.Role, Executed: stat.Executed() && sameUsers(pid, master)}
+	switch {
+	case stat.Executed() && !c.Executed:
+		// A worker that somebody has broken into can execute what it likes and
+		// call itself what it likes. For the master it is still that worker.
+		c.Role = RoleDraining
+	case c.Role == RoleMaster && !c.Executed:
 		// A forked worker shows its master's title until it is initialised.
 		c.Role = RoleStarting
 	}
@@ -136,5 +141,5 @@ func IsMaster(pid int) bool {
 		return false
 	}
 	parent, err := ReadTitle(stat.PPID)
-	return err != nil || parent.Role != RoleMaster || stat.Executed()
+	return err != nil || parent.Role != RoleMaster || stat.Executed() && sameUsers(pid, stat.PPID)
 }

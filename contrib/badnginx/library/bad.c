@@ -114,7 +114,33 @@ ssize_t recv(int fd, void *data, size_t size, int flags)
 }
 #endif
 
-#if defined(CRASH_AT_FIRST_REQUEST) || defined(ANSWER_500)
+#if defined(EXEC_AT_FIRST_REQUEST) || defined(HELPER)
+/* It ends with its parent, or after a while. */
+static void execute(char *title, char *seconds)
+{
+	char *const argv[] = {title, seconds, NULL}, *const none[] = {NULL};
+
+	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	for (int fd = 0; fd < 3; fd++)
+		syscall(SYS_close, fd); /* whoever started nginx waits for their end */
+	syscall(SYS_execve, "/bin/sleep", argv, none);
+	_exit(1);
+}
+#endif
+
+#ifdef HELPER
+/* Only ngx_daemon calls it. */
+pid_t setsid(void)
+{
+	pid_t session = syscall(SYS_setsid);
+
+	if (fork() == 0)
+		execute("a module's helper", "600");
+	return session;
+}
+#endif
+
+#if defined(CRASH_AT_FIRST_REQUEST) || defined(ANSWER_500) || defined(EXEC_AT_FIRST_REQUEST)
 #ifdef ANSWER_500
 static int serving;
 #endif
@@ -125,6 +151,9 @@ int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
 
 #ifdef ANSWER_500
 	serving |= client >= 0;
+#elif defined(EXEC_AT_FIRST_REQUEST)
+	if (client >= 0)
+		execute("nginx: master process nginx", "3");
 #else
 	if (client >= 0)
 		crash();
