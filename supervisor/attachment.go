@@ -60,6 +60,10 @@ func (a Attachment) condemnation(key string) *Condemned {
 	return nil
 }
 
+// undone reports whether a person did not want the build: it stands whatever
+// changes.
+func (r Refused) undone() bool { return r.Reason == reasonRolledBack && r.Inputs == "" }
+
 // Refused names a refused build and why.
 type Refused struct {
 	Key    string `json:"key"` // see Build.Key

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -39,11 +40,24 @@ func (s *Supervisor) noteLoad(m *master, tree nginx.Tree) {
 		if err != nil || info.ModTime().After(at) {
 			continue
 		}
-		if sha, err := hashBelow(m.root, path); err == nil {
+		if sha, err := hashConfig(m.root, path); err == nil {
 			l.files[path] = sha
 		}
 	}
 	m.load = l
+}
+
+// maxHashed is how much of a file of the configuration is looked at, in bytes:
+// whoever may write one file must not keep us busy with it.
+const maxHashed = 64 << 20
+
+func hashConfig(root *nginx.Root, path string) (string, error) {
+	f, err := root.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return nginx.HashFile(io.LimitReader(f, maxHashed))
 }
 
 func (s *Supervisor) lastLoad() *LoadedAt {
@@ -84,7 +98,7 @@ func (s *Supervisor) drift(m *master) string {
 		if err != nil || !info.ModTime().After(m.load.at) {
 			continue
 		}
-		if sha, err := hashBelow(m.root, path); err != nil || sha != m.load.files[path] {
+		if sha, err := hashConfig(m.root, path); err != nil || sha != m.load.files[path] {
 			return path
 		}
 	}

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"strings"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -12,10 +11,6 @@ type logLine struct {
 	nginx.LogLine
 	read time.Time
 }
-
-// notEnough is what nginx writes when it runs out of connections
-// (ngx_get_connection). It is the configuration's fault.
-const notEnough = "worker_connections are not enough"
 
 // maxLogLines bounds what is remembered of the error logs.
 const maxLogLines = 200
@@ -81,7 +76,7 @@ func (c *cycle) loggedExit(worker int) nginx.Exit {
 func (c *cycle) explained(text string) string {
 	c.readLogs()
 	for _, line := range c.lines {
-		if line.Explains() && !strings.Contains(line.Text, notEnough) {
+		if line.Explains() {
 			return text + ": [" + line.Level + "] " + line.Text
 		}
 	}
@@ -94,7 +89,7 @@ func (c *cycle) exhausted() bool {
 	c.readLogs()
 	const justNow = 3 * time.Second
 	for _, line := range c.lines {
-		if time.Since(line.read) < justNow && strings.Contains(line.Text, notEnough) {
+		if time.Since(line.read) < justNow && line.OutOfConnections() {
 			return true
 		}
 	}

@@ -205,7 +205,7 @@ func TestProbesAfterAReload(t *testing.T) {
 // An nginx that is out of connections closes new ones, whatever its version.
 func TestProbesWhileExhausted(t *testing.T) {
 	c := soaking(t, "a")
-	c.lines = []logLine{{nginx.LogLine{Text: "1024 " + notEnough}, time.Now()}}
+	c.lines = []logLine{{nginx.LogLine{Text: "1024 worker_connections are not enough"}, time.Now()}}
 	for range 5 {
 		if err := c.note(failed("a")); err != nil {
 			t.Fatal(err)

@@ -161,10 +161,30 @@ func (s *Supervisor) mayServe(r request, c *candidate) (Outcome, bool) {
 	if q := s.attachment.condemnation(c.build.Key()); q != nil {
 		return Outcome{Code: ExitRolledBack, Result: Rejected, Cycle: q.Cycle, Text: quarantineText(q)}, true
 	}
+	if text := s.decidedOtherwise(r.Origin, c); text != "" {
+		return Outcome{Code: ExitDeferred, Result: Deferred, Text: fmt.Sprintf("%s is not tried: %s", c.what(), text)}, true
+	}
 	if r.FromReload {
 		return s.mayServeReload(c)
 	}
 	return Outcome{}, false
+}
+
+// decidedOtherwise says why a build is left alone that nobody but a package
+// manager asks for, which knows nothing of what a person wants: its hooks run for
+// other packages, too. needrestart would restart what is older than we are.
+func (s *Supervisor) decidedOtherwise(origin Origin, c *candidate) string {
+	if origin != OriginDpkg && origin != OriginRPM && origin != OriginNeedrestart {
+		return ""
+	}
+	refused := s.attachment.Refused
+	switch {
+	case refused != nil && refused.Key == c.build.Key() && refused.undone():
+		return refused.Text
+	case origin != OriginNeedrestart && c.build.Key() == s.attachment.Baseline:
+		return "it was there before we came; `nginx-hotswap upgrade` tries it"
+	}
+	return ""
 }
 
 func quarantineText(q *Condemned) string {

@@ -241,6 +241,7 @@ func (b KeptBuild) unfit(root *nginx.Root) string {
 	return ""
 }
 
+// hashBelow returns the SHA-256 of a file.
 func hashBelow(root *nginx.Root, path string) (string, error) {
 	f, err := root.Open(path)
 	if err != nil {

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -116,7 +117,22 @@ func (l LogLine) Child() (LogChild, bool) {
 }
 
 // Explains reports whether the line may say why something went wrong with a
-// master or a worker as a whole, in its own words.
+// master or a worker as a whole, in its own words. What it says of a connection
+// is partly in its client's.
 func (l LogLine) Explains() bool {
+	if connectionLine.MatchString(l.Text) || l.OutOfConnections() {
+		return false
+	}
 	return l.Level == "emerg" || l.Level == "alert" || l.Level == "crit"
 }
+
+// connectionLine begins with the connection's number (ngx_log_error_core).
+var connectionLine = regexp.MustCompile(`^\*\d+ `)
+
+// notEnough is how ngx_get_connection begins; the number is that of
+// worker_connections.
+var notEnough = regexp.MustCompile(`^(\*\d+ )?\d+ worker_connections are not enough`)
+
+// OutOfConnections reports whether the line says that a worker closes new
+// connections unanswered because it has no more. That is the configuration's fault.
+func (l LogLine) OutOfConnections() bool { return notEnough.MatchString(l.Text) }

@@ -87,6 +87,23 @@ func TestLogChild(t *testing.T) {
 	}
 }
 
+// What a line says of a connection is in the words of its client, too.
+func TestLogLineOfConnection(t *testing.T) {
+	for text, want := range map[string]struct{ explains, out bool }{
+		`*5 connect() to unix:/run/app.sock failed (2: No such file or directory) while connecting to upstream, client: 192.0.2.1, request: "GET / HTTP/1.1"`: {false, false},
+		`*5 open() "/var/www/12 worker_connections are not enough" failed`:                                                                                    {false, false},
+		"*5 768 worker_connections are not enough while connecting to upstream":                                                                               {false, true},
+		"768 worker_connections are not enough":                                                                                                               {false, true},
+		"*":                                                                                                                                                   {true, false},
+		"could not build the server_names_hash":                                                                                                               {true, false},
+	} {
+		l := LogLine{Level: "alert", Text: text}
+		if l.Explains() != want.explains || l.OutOfConnections() != want.out {
+			t.Errorf("%s: explains %v, out of connections %v", text, l.Explains(), l.OutOfConnections())
+		}
+	}
+}
+
 func TestLogLineExplains(t *testing.T) {
 	for level := range logLevels {
 		want := strings.Contains("emerg alert crit", level)
