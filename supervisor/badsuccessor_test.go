@@ -76,7 +76,7 @@ func badBuild(t *testing.T, n *nginxtest.Nginx, source string) []byte {
 	}
 	nginxtest.Install(t, library, data)
 	build := filepath.Join(t.TempDir(), "nginx")
-	if err := os.WriteFile(build, newer(t, n), 0o755); err != nil {
+	if err := nginxtest.WriteProgram(t.Context(), build, newer(t, n)); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"--add-needed", library, build} // a path is not searched for

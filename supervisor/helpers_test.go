@@ -229,11 +229,11 @@ func processes(t *testing.T, master int) nginx.Tree {
 	}
 	defer p.Close()
 	var tree nginx.Tree
-	nginxtest.Eventually(t, "all workers are initialised", func() bool {
+	nginxtest.Eventually(t, "all workers are initialised, and the master waits", func() bool {
 		if tree, err = nginx.ReadTree(p.ID); err != nil {
 			t.Fatal(err)
 		}
-		return nginx.IsMaster(master) && len(tree.With(nginx.RoleWorker)) == siteWorkers
+		return nginxtest.Serves(p.ID) && len(tree.With(nginx.RoleWorker)) == siteWorkers
 	})
 	return tree
 }

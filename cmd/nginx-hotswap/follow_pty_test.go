@@ -136,7 +136,7 @@ func TestUpgradeRollsBack(t *testing.T) {
 	}
 	g := newStage(t)
 	build := badnginx.Make(t, g.Dir, badnginx.Answer500, badDigit)
-	if err := os.WriteFile(g.newer, build, 0o755); err != nil {
+	if err := nginxtest.WriteProgram(t.Context(), g.newer, build); err != nil {
 		t.Fatal(err)
 	}
 	g.install()

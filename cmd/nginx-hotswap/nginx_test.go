@@ -78,10 +78,10 @@ func (s *server) writeBuilds(tb testing.TB) error {
 	if err := os.Mkdir(filepath.Dir(s.binary), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(s.binary, build, 0o755); err != nil {
+	if err := nginxtest.WriteProgram(tb.Context(), s.binary, build); err != nil {
 		return err
 	}
-	return os.WriteFile(s.newer, newer, 0o755)
+	return nginxtest.WriteProgram(tb.Context(), s.newer, newer)
 }
 
 // start runs the server. Its listeners are open when the command returns.

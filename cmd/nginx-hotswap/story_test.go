@@ -106,7 +106,7 @@ func bad(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: bad KIND FILE")
 	}
 	build := badnginx.Make(s.tb, s.Dir, badnginx.Kind(args[0]), badDigit)
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), build, 0o755))
+	ts.Check(nginxtest.WriteProgram(s.tb.Context(), ts.MkAbs(args[1]), build))
 }
 
 func root(ts *testscript.TestScript, neg bool, args []string) {

@@ -3,6 +3,7 @@
 package nginxtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -145,10 +146,17 @@ func Execute(ctx context.Context, binary string, args ...string) error {
 	}
 }
 
-// Serves reports whether a master has workers and all of them accept.
+// Serves reports whether a master waits for signals and has workers that all
+// accept.
 func Serves(master nginx.ID) bool {
 	tree, err := nginx.ReadTree(master)
-	return err == nil && len(tree.With(nginx.RoleWorker)) > 0 && len(tree.With(nginx.RoleStarting)) == 0
+	if err != nil || len(tree.With(nginx.RoleWorker)) == 0 || len(tree.With(nginx.RoleStarting)) > 0 {
+		return false
+	}
+	// A signal that comes before the master waits for the first time is noted and
+	// then slept over.
+	signals, err := nginx.ReadSignals(master.PID)
+	return err == nil && signals.Waiting()
 }
 
 // PID reads the pid file.
@@ -186,12 +194,25 @@ func (n *Nginx) Newer(tb testing.TB, digit byte) (data []byte, version string) {
 func Install(tb testing.TB, path string, data []byte) {
 	tb.Helper()
 	tmp := path + ".new"
-	if err := os.WriteFile(tmp, data, 0o755); err != nil {
+	if err := WriteProgram(tb.Context(), tmp, data); err != nil {
 		tb.Fatal(err)
 	}
 	if err := os.Rename(tmp, path); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// WriteProgram writes a file that is to be executed. A process of its own does it:
+// what this one has open, a child that is forked just then for another test has
+// open, too, until it executes something, and so long the file cannot be executed
+// (execve(2), ETXTBSY).
+func WriteProgram(ctx context.Context, path string, data []byte) error {
+	cmd := exec.CommandContext(ctx, "dd", "of="+path, "bs=1M", "status=none")
+	cmd.Stdin = bytes.NewReader(data)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot write %s: %w\n%s", path, err, out)
+	}
+	return os.Chmod(path, 0o755)
 }
 
 // Masters returns the masters that run from the site's directory.

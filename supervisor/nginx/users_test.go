@@ -1,11 +1,14 @@
 package nginx
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
-	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParseUsers(t *testing.T) {
@@ -30,26 +33,37 @@ func TestExecutedByAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can run a process as another user")
 	}
-	children := make(map[uint32]int)
-	for _, uid := range []uint32{0, 65534} {
-		cmd := exec.CommandContext(t.Context(), "sleep", "60")
-		cmd.Args[0] = "nginx: master process nginx"
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-		children[uid] = cmd.Process.Pid
-	}
-	tree, err := ReadTree(ID{PID: os.Getpid()})
+	const script = "sleep 60 & echo $!; setpriv --reuid=65534 --clear-groups sleep 60 & echo $!; wait"
+	master := exec.CommandContext(t.Context(), "sh", "-c", script)
+	out, err := master.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	is := func(pid int) func(Child) bool { return func(c Child) bool { return c.PID == pid } }
-	if successors := tree.Successors(); !slices.ContainsFunc(successors, is(children[0])) || slices.ContainsFunc(successors, is(children[65534])) {
-		t.Errorf("successors %v, children %v", successors, children)
+	if err := master.Start(); err != nil {
+		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(tree.With(RoleDraining), is(children[65534])) {
-		t.Errorf("the other is nothing that is waited for: %v", tree.Children)
+	var ours, others int
+	if _, err := fmt.Fscan(out, &ours, &others); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, pid := range []int{ours, others, master.Process.Pid} {
+			unix.Kill(pid, unix.SIGKILL)
+		}
+		master.Wait()
+	})
+	is := func(pid int) func(Child) bool { return func(c Child) bool { return c.PID == pid } }
+	// Each is a shell for an instant, and setpriv for another.
+	var tree Tree
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if tree, err = ReadTree(ID{PID: master.Process.Pid}); err != nil {
+			t.Fatal(err)
+		}
+		if successors := tree.Successors(); len(successors) == 1 && is(ours)(successors[0]) && slices.ContainsFunc(tree.With(RoleDraining), is(others)) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d and the other user's %d are %v", ours, others, tree.Children)
+		}
 	}
 }
