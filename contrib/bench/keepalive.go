@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -94,7 +95,7 @@ func keepAliveSection(name string, runs [][]*traffic.Report) *section {
 		t.row(w.name, setting, of(func(r *traffic.Report) int { return r.Total.Requests }),
 			of(func(r *traffic.Report) int { return r.Total.StaleRetries }), of(func(r *traffic.Report) int { return r.Total.Failed }))
 		if w.name == wayWatcher {
-			n := noticed{Release: name, Way: w.name, Runs: runs[i]}
+			n := noticed{Release: name, Way: w.name + ", with keep-alive clients, " + cmp.Or(w.setting, "without a setting"), Runs: runs[i]}
 			s.promise(&n, nil)
 		}
 	}

@@ -34,8 +34,9 @@ func (b *bench) place() string {
 	cpus, _ := os.ReadFile("/proc/cpuinfo") // without it there is the architecture
 	var kernel unix.Utsname
 	_ = unix.Uname(&kernel) // does not fail
+	release, _, _ := strings.Cut(unix.ByteSliceToString(kernel.Release[:]), "-") // what follows is the machine's own
 	return fmt.Sprintf("%s: %d × %s, Linux %s; %s.", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), processor(string(cpus)),
-		unix.ByteSliceToString(kernel.Release[:]), strings.Join(b.where, "; "))
+		release, strings.Join(b.where, "; "))
 }
 
 // processor is what /proc/cpuinfo calls the first one.
