@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 	"github.com/nginx-hotswap/nginx-hotswap/watch"
 )
@@ -65,8 +66,20 @@ func (d *daemonProcess) follow() {
 	// a second look costs a stat.
 	for _, s := range d.list() {
 		s.Poke()
+		d.noteForeground(s)
 	}
 	d.say(d.notifier.Status(d.summary()))
+}
+
+// noteForeground tells the generator whether the restart of a unit may be held off.
+func (d *daemonProcess) noteForeground(s *supervisor.Supervisor) {
+	unit, pid := s.UnitName(), s.Outline().MainPID
+	if unit == "" || pid == 0 {
+		return
+	}
+	if err := d.newPackageHold().noteForeground(unit, pid); err != nil {
+		d.log.Warn(s.Name()+": cannot let its package restart it", "error", err)
+	}
 }
 
 // passOn pokes the instances that run the file.

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -124,47 +122,6 @@ func (h packageHold) daemonLives() bool {
 	}
 	defer f.Close()
 	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
-}
-
-// invoked finds the units that a postinst made by debhelper restarts.
-var (
-	invoked     = regexp.MustCompile(`(?m)^\s*deb-systemd-invoke\s+\S+\s+(.*)$`)
-	invokedUnit = regexp.MustCompile(`[A-Za-z0-9:_.@-]+\.service`)
-)
-
-// restarted returns those of our units that a package's postinst restarts.
-func (h packageHold) restarted(name string, c supervisor.Config) []string {
-	script, err := os.ReadFile(filepath.Join(h.info, name+"."+maintainerScript))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil || len(script) > 1<<20 {
-		return nil
-	}
-	var units []string
-	for _, line := range invoked.FindAllSubmatch(script, -1) {
-		for _, unit := range invokedUnit.FindAllString(string(line[1]), -1) {
-			if ours(unit, c) {
-				units = append(units, unit)
-			}
-		}
-	}
-	return units
-}
-
-// ours reports whether the configuration names a unit.
-func ours(unit string, c supervisor.Config) bool {
-	for _, i := range c.Instances {
-		if i.Unit == unit {
-			return true
-		}
-	}
-	for _, pattern := range c.Units {
-		if match, err := path.Match(pattern, unit); err == nil && match {
-			return true
-		}
-	}
-	return false
 }
 
 // writeHold writes the drop-in of a unit below a generator's output directory.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -83,36 +84,38 @@ func TestPackageHold(t *testing.T) {
 		return p
 	}
 	for name, tt := range map[string]struct {
-		process fakeProc
-		change  func(*supervisor.Config)
-		script  string
-		dead    bool
-		free    bool          // dpkg's lock
-		again   time.Duration // since when it is held anew
-		want    []string
+		process    fakeProc
+		change     func(*supervisor.Config)
+		script     string
+		dead       bool
+		free       bool          // dpkg's lock
+		foreground bool          // the master of nginx.service
+		again      time.Duration // since when it is held anew
+		want       []string
 	}{
-		"the postinst of nginx-common":  {process: ours, script: commonPostinst, want: []string{"nginx.service"}},
-		"the daemon is dead":            {process: ours, script: commonPostinst, dead: true},
-		"switched off":                  {process: ours, script: commonPostinst, change: func(c *supervisor.Config) { c.HoldPackageRestart = false }},
-		"another script":                {process: with(func(p *fakeProc) { p.environ = strings.Replace(postinst, "postinst", "prerm", 1) }), script: commonPostinst},
-		"another package":               {process: with(func(p *fakeProc) { p.environ = strings.Replace(postinst, "nginx-common", "curl", 1) }), script: commonPostinst},
-		"a name that is a path":         {process: with(func(p *fakeProc) { p.environ = strings.Replace(postinst, "nginx-common", "../nginx-common", 1) }), script: commonPostinst},
-		"in a container":                {process: with(func(p *fakeProc) { p.namespace = "mnt:[2]" }), script: commonPostinst},
-		"in a chroot":                   {process: with(func(p *fakeProc) { p.root = "/srv/root" }), script: commonPostinst},
-		"nobody holds dpkg's lock":      {process: ours, script: commonPostinst, free: true},
-		"a child of dpkg":               {process: with(func(p *fakeProc) { p.parent = "4000" }), script: commonPostinst, want: []string{"nginx.service"}},
-		"of another user":               {process: with(func(p *fakeProc) { p.uids = "1000 1000 1000 1000" }), script: commonPostinst},
-		"a set-uid program":             {process: with(func(p *fakeProc) { p.uids = "1000 0 0 0" }), script: commonPostinst},
-		"it does not descend from dpkg": {process: with(func(p *fakeProc) { p.parent = "1" }), script: commonPostinst},
-		"below another user's":          {process: with(func(p *fakeProc) { p.parent = "4002" }), script: commonPostinst},
-		"its parent is gone":            {process: with(func(p *fakeProc) { p.parent = "4999" }), script: commonPostinst},
-		"a circle of parents":           {process: with(func(p *fakeProc) { p.parent = "4711" }), script: commonPostinst},
-		"it was held for too long":      {process: ours, script: commonPostinst, again: 2 * holdAtMost},
-		"it was held again":             {process: ours, script: commonPostinst, again: holdAtMost / 2, want: []string{"nginx.service"}},
-		"no environment":                {process: with(func(p *fakeProc) { p.environ = "" }), script: commonPostinst},
-		"the script restarts nothing":   {process: ours, script: "#!/bin/sh\nexit 0\n"},
-		"the script is missing":         {process: ours},
-		"units that we do not know":     {process: ours, script: commonPostinst, change: func(c *supervisor.Config) { c.Units = nil }},
+		"the postinst of nginx-common":    {process: ours, script: commonPostinst, want: []string{"nginx.service"}},
+		"the daemon is dead":              {process: ours, script: commonPostinst, dead: true},
+		"switched off":                    {process: ours, script: commonPostinst, change: func(c *supervisor.Config) { c.HoldPackageRestart = false }},
+		"another script":                  {process: with(func(p *fakeProc) { p.environ = strings.Replace(postinst, "postinst", "prerm", 1) }), script: commonPostinst},
+		"another package":                 {process: with(func(p *fakeProc) { p.environ = strings.Replace(postinst, "nginx-common", "curl", 1) }), script: commonPostinst},
+		"a name that is a path":           {process: with(func(p *fakeProc) { p.environ = strings.Replace(postinst, "nginx-common", "../nginx-common", 1) }), script: commonPostinst},
+		"in a container":                  {process: with(func(p *fakeProc) { p.namespace = "mnt:[2]" }), script: commonPostinst},
+		"in a chroot":                     {process: with(func(p *fakeProc) { p.root = "/srv/root" }), script: commonPostinst},
+		"nobody holds dpkg's lock":        {process: ours, script: commonPostinst, free: true},
+		"a child of dpkg":                 {process: with(func(p *fakeProc) { p.parent = "4000" }), script: commonPostinst, want: []string{"nginx.service"}},
+		"of another user":                 {process: with(func(p *fakeProc) { p.uids = "1000 1000 1000 1000" }), script: commonPostinst},
+		"a set-uid program":               {process: with(func(p *fakeProc) { p.uids = "1000 0 0 0" }), script: commonPostinst},
+		"it does not descend from dpkg":   {process: with(func(p *fakeProc) { p.parent = "1" }), script: commonPostinst},
+		"below another user's":            {process: with(func(p *fakeProc) { p.parent = "4002" }), script: commonPostinst},
+		"its parent is gone":              {process: with(func(p *fakeProc) { p.parent = "4999" }), script: commonPostinst},
+		"a circle of parents":             {process: with(func(p *fakeProc) { p.parent = "4711" }), script: commonPostinst},
+		"it was held for too long":        {process: ours, script: commonPostinst, again: 2 * holdAtMost},
+		"it was held again":               {process: ours, script: commonPostinst, again: holdAtMost / 2, want: []string{"nginx.service"}},
+		"its master is in the foreground": {process: ours, script: commonPostinst, foreground: true},
+		"no environment":                  {process: with(func(p *fakeProc) { p.environ = "" }), script: commonPostinst},
+		"the script restarts nothing":     {process: ours, script: "#!/bin/sh\nexit 0\n"},
+		"the script is missing":           {process: ours},
+		"units that we do not know":       {process: ours, script: commonPostinst, change: func(c *supervisor.Config) { c.Units = nil }},
 		"a unit of an instance": {process: ours, script: strings.ReplaceAll(commonPostinst, "other", "web"), change: func(c *supervisor.Config) {
 			c.Units, c.Instances = nil, []supervisor.InstanceConfig{{Unit: "web.service"}}
 		}, want: []string{"web.service"}},
@@ -125,6 +128,9 @@ func TestPackageHold(t *testing.T) {
 				}
 				return fakeDpkg, nil
 			}}
+			if tt.foreground {
+				write(t, filepath.Join(h.runtime, foreground, "nginx.service"), "")
+			}
 			if tt.again > 0 {
 				heldAgain(t, h, tt.again)
 			}
@@ -205,5 +211,34 @@ func TestHoldEnds(t *testing.T) {
 	}
 	if err := h.again(false); err != nil || h.spent() {
 		t.Errorf("it does not begin anew: %v", err)
+	}
+}
+
+// A master with `daemon off` leads a session, as a process that setsid starts.
+func TestForegroundIsNoted(t *testing.T) {
+	h := packageHold{runtime: t.TempDir()}
+	leader := exec.CommandContext(t.Context(), "sleep", "60")
+	leader.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	member := exec.CommandContext(t.Context(), "sleep", "60")
+	for _, cmd := range []*exec.Cmd{leader, member} {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
+	}
+	for _, step := range []struct {
+		name string
+		pid  int
+		want bool
+	}{
+		{"a daemon", member.Process.Pid, false},
+		{"in the foreground", leader.Process.Pid, true},
+		{"still there", leader.Process.Pid, true},
+		{"gone", 1 << 30, true},
+		{"a daemon again", member.Process.Pid, false},
+	} {
+		if err := h.noteForeground("nginx.service", step.pid); err != nil || h.inForeground("nginx.service") != step.want {
+			t.Errorf("%s: %v, %v", step.name, h.inForeground("nginx.service"), err)
+		}
 	}
 }
