@@ -143,8 +143,7 @@ func (h hostHooks) needrestart() supervisor.Finding {
 			continue
 		}
 		missing = append(missing, unit)
-		commands = append(commands, fmt.Sprintf(`mkdir -p %s && printf '#!/bin/sh\nexec nginx-hotswap upgrade --if-running --origin=needrestart\n' >'%s' && chmod 755 '%s'`,
-			needrestartHooks, hook, hook))
+		commands = append(commands, h.hookFor(unit))
 	}
 	if len(missing) == 0 {
 		found.Text = "needrestart calls nginx-hotswap instead of restarting nginx"
@@ -152,4 +151,18 @@ func (h hostHooks) needrestart() supervisor.Finding {
 	}
 	found.Level, found.Text, found.Remedy = supervisor.LevelWarning, "needrestart restarts "+strings.Join(missing, ", ")+" when a library was replaced", strings.Join(commands, "\n")
 	return found
+}
+
+// ourNeedrestart is our hook, which a link to it makes that of another unit.
+const ourNeedrestart = needrestartHooks + "/nginx.service"
+
+// hookFor is the command that makes needrestart's hook for a unit.
+func (h hostHooks) hookFor(unit string) string {
+	hook := needrestartHooks + "/" + unit
+	if h.runs(ourNeedrestart) {
+		return fmt.Sprintf("ln -s nginx.service '%s'", hook)
+	}
+	const script = `#!/bin/sh\nnginx-hotswap upgrade %[2]s --if-running --origin=needrestart\ncode=$?\n` +
+		`[ $code != 7 ] || exec systemctl restart %[2]s\nexit $code\n`
+	return fmt.Sprintf("mkdir -p %[1]s && printf '"+script+"' >'%[3]s' && chmod 755 '%[3]s'", needrestartHooks, unit, hook)
 }

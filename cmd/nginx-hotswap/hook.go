@@ -47,12 +47,17 @@ func (h hook) late() supervisor.Outcome {
 		Text: fmt.Sprintf("not done within HookTimeoutSec=%s, the daemon goes on in the background; see `nginx-hotswap status`", supervisor.FormatTimeSpan(h.limit))}
 }
 
-// code is the exit status for a package manager. What is only not done yet and
-// what cannot be done at all is no failure of its transaction, and one of a bad
-// build only by choice. An init script is told the truth.
+// code is the exit status for a package manager. What is only not done yet is no
+// failure of its transaction, and one of a bad build only by choice. An init script
+// is told the truth. That it cannot be done at all is told to those hooks that have
+// another way then: what they have taken the place of.
 func (h hook) code(code int) int {
 	switch {
-	case code == supervisor.ExitDeferred, code == supervisor.ExitNotSwappable:
+	case code == supervisor.ExitDeferred:
+		return supervisor.ExitOK
+	case code == supervisor.ExitNotSwappable && h.origin != supervisor.OriginRPM:
+		return code
+	case code == supervisor.ExitNotSwappable:
 		return supervisor.ExitOK
 	case h.origin == supervisor.OriginInitscript, h.fails:
 		return code
@@ -62,11 +67,15 @@ func (h hook) code(code int) int {
 
 // failure is the exit status where nobody could be asked, such as with a mistake
 // in our configuration: whether that fails a transaction is decided as for a bad
-// build. A daemon that only does not answer now takes up the new version later.
+// build. A daemon that only does not answer now takes up the new version later. Whom
+// we do not look after we cannot upgrade.
 func (h hook) failure(err error) int {
 	later := errors.Is(err, bus.ErrNoAnswer) || errors.Is(err, errHookTime)
 	if later && h.origin != supervisor.OriginInitscript {
 		return supervisor.ExitOK
+	}
+	if errors.Is(err, errUnknown) {
+		return h.code(supervisor.ExitNotSwappable)
 	}
 	return h.code(supervisor.ExitFailure)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -147,11 +148,14 @@ func names(all []supervisor.InstanceConfig) []string {
 // noInstance says why there is nothing to look after, and who knows more.
 const noInstance = "no unit matches Units= and instance.d is empty; `nginx-hotswap doctor` tells how to add one"
 
+// errUnknown says that we do not look after what was asked for.
+var errUnknown = errors.New("there is no instance")
+
 func unknownInstance(name string, known []string) error {
 	if len(known) == 0 {
-		return fmt.Errorf("there is no instance %s, nor any other: %s", name, noInstance)
+		return fmt.Errorf("%w %s, nor any other: %s", errUnknown, name, noInstance)
 	}
-	return fmt.Errorf("there is no instance %s; there is %s", name, strings.Join(known, ", "))
+	return fmt.Errorf("%w %s; there is %s", errUnknown, name, strings.Join(known, ", "))
 }
 
 // load reads the configuration for a command; warnings go to the log.

@@ -162,6 +162,9 @@ func (u *upgradeCommand) ask(ctx context.Context, args []string) ([]answer, erro
 		return nil, err
 	}
 	chosen, err := choose(listed, args, u.pidFile)
+	if errors.Is(err, errUnknown) {
+		chosen, err = byUnit(ctx, client, listed, args[0], err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +193,21 @@ func choose(listed []bus.Listed, args []string, pidFile string) ([]string, error
 		return nil, unknownInstance(args[0], all)
 	}
 	return chosen, nil
+}
+
+// byUnit looks for the instance of a unit that is named otherwise; unknown is the
+// error where there is none.
+func byUnit(ctx context.Context, client *bus.Client, listed []bus.Listed, unit string, unknown error) ([]string, error) {
+	for _, l := range listed {
+		s, err := client.Status(ctx, l.Name)
+		if err != nil {
+			return nil, err
+		}
+		if s.Unit == unit {
+			return []string{l.Name}, nil
+		}
+	}
+	return nil, unknown
 }
 
 func (u *upgradeCommand) theDaemon(ctx context.Context, client *bus.Client, instances []string) []answer {
