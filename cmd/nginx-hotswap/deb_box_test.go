@@ -50,7 +50,7 @@ func (m *machine) files() string {
 	m.t.Helper()
 	return m.sh(`find /etc /usr /var /run -xdev \( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache/man \
 		-o -path /var/lib/systemd/timers -o -path /var/tmp -o -path /run/systemd -o -path /run/udev -o -path /run/log \
-		-o -path /run/user -o -path /run/nginx.pid \) -prune -o -print | sort
+		-o -path /run/user -o -path /run/nginx.pid -o -path /var/lib/postgresql \) -prune -o -print | sort
 		find /var/lib/dpkg/info /run/systemd -name '*hotswap*' -o -name '*.nginx-hotswap'`)
 }
 

@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -87,6 +89,34 @@ func TestBoxDebTrigger(t *testing.T) {
 		s := m.status()
 		return s.Running.Version == better && s.Phase == supervisor.Idle
 	})
+	load.lossless()
+	m.consistent()
+}
+
+// While our own package is being upgraded dpkg runs no trigger of it: what comes
+// with it in one run is upgraded all the same, once.
+func TestBoxDebTriggerLost(t *testing.T) {
+	m := packaged(t, quietConfig)
+	load := m.startLoad()
+	for i, ours := range []string{m.deb("0.2.0"), m.deb("0.3.0")} {
+		before := m.status()
+		version := nextVersion(before.Running.Version, i)
+		build := fmt.Sprintf("/root/build%d", i)
+		m.NewerNginx(t, build, version)
+		debs := []string{ours, m.nginxPackage(fmt.Sprint(i+1), build)}
+		if i > 0 {
+			slices.Reverse(debs) // dpkg unpacks them in this order
+		}
+		m.sh("dpkg -i " + strings.Join(debs, " ") + " 2>&1")
+		m.packageIs("installed")
+		after := m.cycleAfter(lastID(before))
+		if last := m.lastCycle(); last.Origin != supervisor.OriginDpkg || last.Result != supervisor.Upgraded || after.Running.Version != version {
+			t.Errorf("%v: %s by %s, %s runs", debs, last.Result, last.Origin, after.Running.Version)
+		}
+		if all := m.records(); len(all) != i+1 {
+			t.Errorf("%v: %d cycles, not one", debs, len(all)-i)
+		}
+	}
 	load.lossless()
 	m.consistent()
 }
