@@ -145,15 +145,18 @@ func names(all []supervisor.InstanceConfig) []string {
 	return list
 }
 
-// noInstance says why there is nothing to look after, and who knows more.
-const noInstance = "no unit matches Units= and instance.d is empty; `nginx-hotswap doctor` tells how to add one"
+// What is said where there is nothing to look after.
+const (
+	noInstance  = "no unit matches Units= and instance.d is empty"
+	addInstance = "`nginx-hotswap doctor` tells how to add one"
+)
 
 // errUnknown says that we do not look after what was asked for.
 var errUnknown = errors.New("there is no instance")
 
 func unknownInstance(name string, known []string) error {
 	if len(known) == 0 {
-		return fmt.Errorf("%w %s, nor any other: %s", errUnknown, name, noInstance)
+		return fmt.Errorf("%w %s, nor any other: %s; %s", errUnknown, name, noInstance, addInstance)
 	}
 	return fmt.Errorf("%w %s; there is %s", errUnknown, name, strings.Join(known, ", "))
 }

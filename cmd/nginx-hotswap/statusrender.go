@@ -51,7 +51,7 @@ func render(list []supervisor.Status, now time.Time, c canvas) []string {
 
 func (c canvas) lines(list []supervisor.Status, now time.Time, d detail) []line {
 	if len(list) == 0 {
-		return []line{plainLine("There is no instance: " + noInstance + ".")}
+		return []line{plainLine("There is no instance: " + noInstance + "."), plainLine(addInstance)}
 	}
 	lines := tableLines(c.columns(list, now), c.width)
 	for _, s := range list {

@@ -132,7 +132,7 @@ func (u *upgradeCommand) print(w io.Writer, answers []answer) error {
 		fmt.Fprintf(w, "%s: %s\n", printable(a.Name), printableLines(a.Text))
 	}
 	if len(answers) == 0 {
-		fmt.Fprintln(w, "there is no instance: "+noInstance)
+		fmt.Fprintln(w, "there is no instance: "+noInstance+"; "+addInstance)
 	}
 	return nil
 }
