@@ -15,10 +15,15 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
-const nginxBinary = "/usr/sbin/nginx"
+const (
+	nginxBinary      = "/usr/sbin/nginx"
+	metricsDirectory = "/var/lib/prometheus/node-exporter"
+	daemonDropIn     = "/etc/systemd/system/nginx-hotswap.service.d/50-ansible.conf"
+)
 
 // settings are those of the role's first run.
 const settings = `{"nginx_hotswap_automatic": false, "nginx_hotswap_soak_sec": "1s", "nginx_hotswap_keep_old_sec": 0, "nginx_hotswap_reload_upgrades": true,
+	"nginx_hotswap_textfile_directory": "` + metricsDirectory + `",
 	"nginx_hotswap_settings": {"Supervisor": {"SettleSec": "500ms"}}, "nginx_hotswap_probes": [{"URL": "http://127.0.0.1/", "ExpectStatus": 200}]`
 
 // machine is a booted box with nginx and this directory.
@@ -35,7 +40,7 @@ func TestBoxAnsible(t *testing.T) {
 	m := &machine{box.Start(t, box.Options{}), t}
 	m.copyIn()
 	deb := m.Deb(t, "0.1.0")
-	m.Run(t, "rm -f /usr/sbin/policy-rc.d; systemctl restart nginx")
+	m.Run(t, "rm -f /usr/sbin/policy-rc.d; systemctl restart nginx; mkdir -p "+metricsDirectory)
 	before := m.Run(t, "systemctl show nginx -p MainPID")
 
 	role := "role.yml -e '" + settings + `, "nginx_hotswap_package": "` + deb + `"}'`
@@ -47,8 +52,12 @@ func TestBoxAnsible(t *testing.T) {
 		t.Errorf("the role has restarted nginx: %s, then %s", before, got)
 	}
 	m.Run(t, "nginx-hotswap check-config; systemctl is-enabled nginx-hotswap; systemctl is-active nginx-hotswap; systemctl cat nginx | grep -q 'reload --unit'")
+	m.Run(t, "timeout 20 sh -c 'until grep -q nginx_hotswap "+metricsDirectory+"/*.prom; do sleep 0.1; done'")
 	m.plays(2, role[:len(role)-2]+`, "nginx_hotswap_soak_sec": "soon"}'`)
 	m.Run(t, "grep -qx SoakSec=1s /etc/nginx-hotswap/nginx-hotswap.conf.d/50-ansible.conf")
+
+	m.plays(0, role[:len(role)-2]+`, "nginx_hotswap_textfile_directory": ""}'`)
+	m.Run(t, "! test -e "+daemonDropIn+" && ! systemctl cat nginx-hotswap | grep -q ReadWritePaths=-")
 
 	rolling := `../rolling.yml -e '{"nginx_packages": []}'`
 	m.NewerNginx(t, nginxBinary, "1.22.9")
