@@ -121,6 +121,31 @@ func TestBoxDebTriggerLost(t *testing.T) {
 	m.consistent()
 }
 
+// A mistake in our configuration is no reason for apt to fail: the daemon does not
+// start, systemd tries it again and again, and nginx goes on.
+func TestBoxDebBrokenConfig(t *testing.T) {
+	m := packaged(t, quietConfig)
+	before := m.status()
+	m.NewerNginx(t, "/root/build", nextVersion(before.Running.Version, 0))
+	build, newer := m.nginxPackage("1", "/root/build"), m.deb("0.2.0")
+	const wrong = "/etc/nginx-hotswap/nginx-hotswap.conf.d/wrong.conf"
+	m.write(wrong, "[Upgrade]\nSoakSec=soon\n")
+	m.sh("systemctl restart nginx-hotswap || true; until systemctl show -p SubState nginx-hotswap | grep auto-restart; do sleep 0.05; done")
+	for _, do := range []string{"dpkg -i " + build, "dpkg -i " + newer, "dpkg --configure -a"} {
+		if exit, out := m.try(do + " 2>&1"); exit != 0 {
+			t.Errorf("%s: exit status %d\n%s", do, exit, out)
+		}
+		m.packageIs("installed")
+	}
+	if pid := m.mainPID(); pid != before.MainPID {
+		t.Errorf("nginx was touched: master %d, before %d", pid, before.MainPID)
+	}
+	m.sh("rm " + wrong + "; systemctl restart nginx-hotswap; dpkg-trigger --by-package=nginx-build /usr/sbin/nginx; dpkg --configure -a")
+	if after := m.cycleAfter(""); after.Last.Result != supervisor.Upgraded {
+		t.Errorf("with the mistake corrected: %+v", after.Last)
+	}
+}
+
 // packageIs checks the state of our own package.
 func (m *machine) packageIs(want string) {
 	m.t.Helper()
