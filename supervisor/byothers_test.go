@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
@@ -154,6 +155,35 @@ func TestReloadIsMadeUpFor(t *testing.T) {
 			writeFile(t, n.ConfigPath(), config)
 			requireOldServes(t, n)
 		})
+	}
+}
+
+// The first workers of a successor that goes before it was to serve alone are no
+// reload: what is on disk then, half of a package perhaps, nobody has loaded.
+func TestNoReloadIsMadeUpForWithoutOne(t *testing.T) {
+	t.Parallel()
+	n := start(t, traffic.Site{Unix: unixSocket(t)})
+	c := quick()
+	c.Upgrade.LeaveBadBinary = true
+	r := runByHand(t, n, newStore(t), c)
+	nginxtest.Install(t, n.Binary, makeBad(t, n, badnginx.CrashAtFirstRequest, 0))
+	if out := <-r.ask(t, request(supervisor.WaitDone)); out.Result != supervisor.RolledBack {
+		t.Fatalf("got %+v", out)
+	}
+	r.waitFor(t, "it is idle", func(s supervisor.Status) bool { return s.Phase == supervisor.Idle })
+	before := workersOf(t, n.Master, nginx.RoleWorker)
+	writeFile(t, n.ConfigPath(), strings.Replace(readFile(t, n.ConfigPath()), "http {", "http {\n    add_header X-Reloaded yes;\n", 1))
+	signal(t, n.Master, unix.SIGUSR2) // by a package's script: the build is in quarantine
+	r.waitFor(t, "it is dismissed", func(s supervisor.Status) bool {
+		r.Poke()
+		return s.Phase == supervisor.Idle && len(history(t, r.store)) == 2
+	})
+	if rec := history(t, r.store)[1]; rec.Result != supervisor.RolledBack || rec.Reloaded || reached(rec, supervisor.Shifting) {
+		t.Errorf("record: %+v", rec)
+	}
+	requireOldServes(t, n)
+	if now := workersOf(t, n.Master, nginx.RoleWorker); !slices.Equal(now, before) || marked(t, n) != "" {
+		t.Errorf("workers %v, before %v: old has loaded its configuration", now, before)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +103,12 @@ func (r *Record) enter(phase Phase, now time.Time) {
 	r.Steps = append(r.Steps, StepRecord{Phase: phase, Started: now})
 }
 
-// since is when a phase was entered first.
+// entered reports whether the cycle came as far as a phase.
+func (r *Record) entered(phase Phase) bool {
+	return slices.ContainsFunc(r.Steps, func(s StepRecord) bool { return s.Phase == phase })
+}
+
+// since is when a phase was entered first, or the cycle if it was not.
 func (r *Record) since(phase Phase) time.Time {
 	for _, s := range r.Steps {
 		if s.Phase == phase {
