@@ -208,6 +208,9 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 // concluded draws the consequences of a cycle for what comes next.
 func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	s.publish(func(v *view) { v.phase, v.successor, v.note, v.cycle = Idle, nil, "", nil })
+	if result == Deferred && s.deferred(inputs) {
+		return // whatever has come meanwhile is seen when the pause is over
+	}
 	s.Poke() // something may have come meanwhile
 	switch result {
 	case Upgraded, Adopted:
@@ -220,8 +223,6 @@ func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 		s.rolledBack(c, inputs)
 	case Rejected:
 		s.remember(func(a *Attachment) { a.Refused.Inputs = inputs })
-	case Deferred:
-		s.deferred(inputs)
 	case "": // interrupted
 		s.answer(WaitDone, Outcome{Code: ExitFailure, Text: fmt.Sprintf("interrupted in %s; the daemon, or the same command, goes on from there", c.rec.Phase), Cycle: c.rec.ID})
 	}
@@ -249,7 +250,9 @@ func (s *Supervisor) rolledBack(c *cycle, inputs string) {
 	})
 }
 
-func (s *Supervisor) deferred(inputs string) {
+// deferred reports whether it is tried again after a pause. To look again at once
+// would try it over and over.
+func (s *Supervisor) deferred(inputs string) (pauses bool) {
 	switch Reason(s.attachment.Refused.Reason) {
 	case ReasonBeingWritten:
 		s.retryIn(pauseWriter)
@@ -257,9 +260,11 @@ func (s *Supervisor) deferred(inputs string) {
 		s.retryIn(pauseUnit)
 	default:
 		s.remember(func(a *Attachment) { a.Refused.Inputs = inputs })
-		return
+		return false
 	}
 	s.remember(func(a *Attachment) { a.Refused.Inputs = notYet })
+	s.publish(func(v *view) { v.pending = s.attachment.Refused.Text })
+	return true
 }
 
 // notYet are inputs that are never the same: it is tried again when the time
