@@ -143,7 +143,7 @@ func (s *Supervisor) joinUpgrade(c *cycle, r request) {
 		r.reply <- c.outcome(RolledBack, c.rec.Reason)
 	case !same:
 		s.later = append(s.later, r)
-	case c.verdict && r.Wait == WaitVerdict:
+	case c.verdict && !c.goesBack() && r.Wait == WaitVerdict:
 		r.reply <- Outcome{Code: ExitOK, Result: Upgraded, Cycle: c.rec.ID,
 			Text: fmt.Sprintf("%s serves, the old master %d finishes its connections", c.rec.Successor.Version, c.rec.Old.PID)}
 	default:
@@ -151,21 +151,40 @@ func (s *Supervisor) joinUpgrade(c *cycle, r request) {
 	}
 }
 
-// undo turns the cycle that runs back.
+// goesBack reports whether the way back was decided on, whatever the verdict was:
+// its reason is what is written down first.
+func (c *cycle) goesBack() bool { return c.rec.Phase.isWayBack() || c.rec.Reason != "" }
+
+// undo turns the cycle that runs back. It ends at the build of the old master: to
+// any other a full cycle leads, when this one is done.
 func (s *Supervisor) undo(c *cycle, r request) {
-	if !c.quitAt.IsZero() {
-		s.later = append(s.later, r) // by a full cycle, when this one is done
-		return
+	kept, err := KeptBuild{SHA256: c.rec.Old.SHA256}, error(nil)
+	if r.To != "" {
+		kept, err = s.vault().Find(r.To)
 	}
-	r.Wait = WaitDone
-	s.waiting = append(s.waiting, r)
-	c.undo = true
+	switch {
+	case !c.quitAt.IsZero():
+		s.later = append(s.later, r)
+	case kept.SHA256 == c.rec.Old.SHA256: // also where what was kept is damaged
+		r.Wait = WaitDone
+		s.waiting = append(s.waiting, r)
+		c.undo = true
+	case err != nil:
+		r.reply <- outcomeOf(err)
+	default:
+		s.later = append(s.later, r)
+		c.undo = c.undo || kept.SHA256 != c.rec.Successor.SHA256
+	}
 }
 
 // confirm lets go of the old master.
 func (c *cycle) confirm() Outcome {
 	if !c.cfg.ConfirmManual {
 		return Outcome{Code: ExitFailure, Text: "there is nothing to confirm: Confirm=auto", Cycle: c.rec.ID}
+	}
+	if c.goesBack() {
+		return Outcome{Code: ExitRolledBack, Cycle: c.rec.ID, Result: RolledBack,
+			Text: fmt.Sprintf("too late to confirm %s: %s; going back to %s", c.rec.Successor.Version, c.rec.Reason, c.rec.Old.Version)}
 	}
 	if !c.verdict {
 		return Outcome{Code: ExitDeferred, Text: "the verdict is not known yet", Cycle: c.rec.ID}

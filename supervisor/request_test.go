@@ -79,6 +79,90 @@ func TestVerdictBeforeDone(t *testing.T) {
 	}
 }
 
+// goingBack is a cycle with a good verdict that a person has taken back, and whose
+// successor still has something to finish.
+func goingBack(t *testing.T) (*running, <-chan supervisor.Outcome) {
+	t.Helper()
+	n := start(t, site(t))
+	c := quick()
+	c.Upgrade.ConfirmManual = true
+	c.Upgrade.DismissTimeoutSec = 3 * time.Second
+	r := runByHand(t, n, newStore(t), c)
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	r.askUntil(t, request(supervisor.WaitDone), supervisor.Draining)
+	streams := traffic.Target{Kind: traffic.Stream, URL: "http://" + n.Listen + "/stream", Clients: 1}
+	load, err := traffic.Start(traffic.Config{Targets: []traffic.Target{streams}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { load.Stop() })
+	nginxtest.Eventually(t, "the stream runs", func() bool { return load.Snapshot().Total.Running == 1 })
+	back := make(chan supervisor.Outcome, 1)
+	q := request(supervisor.WaitDone)
+	q.Action = supervisor.ActionRollback
+	go func() {
+		out, err := r.Do(t.Context(), q)
+		if err != nil {
+			t.Error(err)
+		}
+		back <- out
+	}()
+	r.waitFor(t, "the successor is dismissed", func(s supervisor.Status) bool { return s.Phase == supervisor.Dismissing })
+	return r, back
+}
+
+// Whoever asks on the way back is told that it is one.
+func TestRequestsOnTheWayBack(t *testing.T) {
+	t.Parallel()
+	r, back := goingBack(t)
+	q := request(supervisor.WaitDone)
+	q.Action = supervisor.ActionConfirm
+	if out, err := r.Do(t.Context(), q); err != nil || out.Code != supervisor.ExitRolledBack || !strings.Contains(out.Text, "too late") {
+		t.Errorf("confirmed on the way back: %+v, %v", out, err)
+	}
+	if out := <-r.ask(t, request(supervisor.WaitVerdict)); out.Code != supervisor.ExitRolledBack || out.Result != supervisor.RolledBack {
+		t.Errorf("an upgrade joined the way back: %+v", out)
+	}
+	if out := <-back; out.Code != supervisor.ExitOK || out.Result != supervisor.RolledBack {
+		t.Errorf("asked for the way back: %+v", out)
+	}
+	if records := history(t, r.store); len(records) != 1 || records[0].Result != supervisor.RolledBack || records[0].Confirmed {
+		t.Errorf("records: %+v", records)
+	}
+}
+
+// Whoever goes back to another build than the one before gets that one.
+func TestRollbackInMidCycleToAnother(t *testing.T) {
+	t.Parallel()
+	n := start(t, traffic.Site{Unix: unixSocket(t)})
+	c := quick()
+	r := runByHand(t, n, newStore(t), c)
+	stop := lightTraffic(t, n)
+	data, between := n.Newer(t, '8')
+	nginxtest.Install(t, n.Binary, data)
+	if out := <-r.ask(t, request(supervisor.WaitDone)); out.Result != supervisor.Upgraded {
+		t.Fatalf("got %+v", out)
+	}
+	c.Automatic, c.Upgrade.KeepOldSec = false, time.Hour
+	r.Configure(c)
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	answer := r.askUntil(t, request(supervisor.WaitDone), supervisor.Draining)
+	q := request(supervisor.WaitVerdict)
+	q.Action, q.To = supervisor.ActionRollback, "0.0.1"
+	if out, err := r.Do(t.Context(), q); err != nil || out.Code != supervisor.ExitFailure || r.Status().Phase != supervisor.Draining {
+		t.Errorf("to a build that is not kept: %+v, %v", out, err)
+	}
+	q.To = n.Version
+	if out, err := r.Do(t.Context(), q); err != nil || out.Code != supervisor.ExitOK || out.Result != supervisor.Upgraded {
+		t.Errorf("to the one before %s: %+v, %v", between, out, err)
+	}
+	if out := <-answer; out.Result != supervisor.RolledBack {
+		t.Errorf("the cycle that ran: %+v", out)
+	}
+	stop()
+	requireServer(t, n, n.Version)
+}
+
 func TestDryRunChangesNothing(t *testing.T) {
 	n := start(t, traffic.Site{})
 	before := processes(t, n.Master)
