@@ -77,9 +77,7 @@ func reloadedSince(state systemd.State, since time.Time) bool {
 func (c *cycle) passOn(ctx context.Context) error {
 	c.s.audit().Cycle(EventReload, c.rec, 0, "the reload of %s reached old master %d: HUP passed on to successor %d, WINCH sent to %d again",
 		c.old.unit.Name(), c.old.PID, c.successor.PID, c.old.PID)
-	c.rec.Reloaded = true
-	c.save()
-	if err := ignoreGone(c.successor.Signal(unix.SIGHUP)); err != nil {
+	if err := c.reloadSuccessor(); err != nil {
 		return err
 	}
 	err := c.sendWINCH(ctx)
@@ -90,6 +88,26 @@ func (c *cycle) passOn(ctx context.Context) error {
 	limited, cancel := context.WithTimeoutCause(ctx, shiftLimit, fmt.Errorf("old master %d is not frozen again: %w", c.old.PID, errLate))
 	defer cancel()
 	return c.runner().await(limited, true, c.oldAcceptsNoMore)
+}
+
+// passOnEarly gives the successor a HUP that came while it started. Old, which has
+// a successor from USR2 on, took that for a wish for more workers, and the
+// successor may have read its configuration before.
+func (c *cycle) passOnEarly() error {
+	c.s.audit().Cycle(EventReload, c.rec, 0, "nginx was reloaded while successor %d started: HUP sent to it, which loads the configuration, too", c.successor.PID)
+	return c.reloadSuccessor()
+}
+
+// reloadSuccessor sends HUP first and writes that down then: to repeat it does no
+// harm, to forget it would.
+func (c *cycle) reloadSuccessor() error {
+	c.passedOn = time.Now()
+	if err := ignoreGone(c.successor.Signal(unix.SIGHUP)); err != nil {
+		return err
+	}
+	c.rec.Reloaded = true
+	c.save()
+	return nil
 }
 
 // reopenLogs passes on the USR1 that logrotate has sent to the successor only.

@@ -91,6 +91,69 @@ func TestReloadOfTheOldMasterIsPassedOn(t *testing.T) {
 	}
 }
 
+// What reaches old while the successor starts comes, perhaps, after that has read
+// its configuration, and WINCH sends the workers away that old started for it. It
+// is not parallel to others: it stops every cycle.
+func TestReloadWhileTheSuccessorStarts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		by     func(*testing.T, *nginxtest.Nginx, *fakeUnit)
+		marked string
+		stop   bool // the daemon, too
+	}{
+		"by systemctl reload": {func(t *testing.T, n *nginxtest.Nginx, unit *fakeUnit) {
+			unit.change(reloaded)
+			signal(t, n.Master, unix.SIGHUP)
+		}, "yes", false},
+		"by systemctl reload, and the daemon is restarted": {func(t *testing.T, n *nginxtest.Nginx, unit *fakeUnit) {
+			unit.change(reloaded)
+			signal(t, n.Master, unix.SIGHUP)
+		}, "yes", true},
+		"by systemctl reload, whose HUP nobody sees": {func(_ *testing.T, _ *nginxtest.Nginx, unit *fakeUnit) {
+			unit.change(reloaded)
+		}, "yes", false},
+		"by hand": {func(t *testing.T, n *nginxtest.Nginx, _ *fakeUnit) {
+			signal(t, n.Master, unix.SIGHUP)
+			nginxtest.Eventually(t, "old has two sets of workers", func() bool { return len(workersOf(t, n.Master, nginx.RoleWorker)) == 2*n.Workers })
+		}, "yes", false},
+		"not at all, a worker crashes": {func(t *testing.T, n *nginxtest.Nginx, _ *fakeUnit) {
+			before := workersOf(t, n.Master, nginx.RoleWorker)
+			signal(t, before[0].PID, unix.SIGKILL)
+			nginxtest.Eventually(t, "there is another in its place", func() bool {
+				now := workersOf(t, n.Master, nginx.RoleWorker)
+				return len(now) == n.Workers && !slices.Contains(now, before[0])
+			})
+		}, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, r, unit := runUnit(t)
+			nginxtest.Install(t, n.Binary, newer(t, n))
+			reached, goOn := supervisor.StopAt(t, supervisor.Starting)
+			answer := r.ask(t, request(supervisor.WaitDone))
+			<-reached
+			writeFile(t, n.ConfigPath(), strings.Replace(readFile(t, n.ConfigPath()), "http {", "http {\n    add_header X-Reloaded yes;\n", 1))
+			tt.by(t, n, unit)
+			if tt.stop {
+				time.AfterFunc(10*time.Millisecond, goOn)
+				r.stop()
+				<-answer // that it was interrupted, or that it is done
+				r = run(t, n, r.store, quick(), func(o *supervisor.Options) { o.Systemd = unit })
+				r.upToDate(t)
+			} else {
+				goOn()
+				if out := <-answer; out.Result != supervisor.Upgraded {
+					t.Errorf("got %+v", out)
+				}
+			}
+			if tt.marked != "" {
+				nginxtest.Eventually(t, "it is loaded", func() bool { return marked(t, n) == tt.marked })
+			}
+			if rec := history(t, r.store)[0]; rec.Reloaded != (tt.marked != "") || marked(t, n) != tt.marked {
+				t.Errorf("X-Reloaded is %q, record: %+v", marked(t, n), rec)
+			}
+		})
+	}
+}
+
 func goBack(t *testing.T, r *running, answer <-chan supervisor.Outcome) {
 	t.Helper()
 	q := request(supervisor.WaitDone)

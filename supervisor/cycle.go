@@ -63,6 +63,7 @@ type cycle struct {
 	pulse                   *time.Timer
 	newer                   string    // the key of a newer candidate that was looked at
 	calm                    time.Time // when old was seen frozen last
+	passedOn                time.Time // when the successor got somebody else's HUP to old
 	frozenAgain             time.Time // when it got WINCH after somebody else's HUP
 	reopened                time.Time // when old was told to open its logs anew
 	newest                  uint64    // start time of the youngest worker of the generation that is known

@@ -10,7 +10,17 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
-// sendWINCH is the act of Shifting.
+// shift is the act of Shifting.
+func (c *cycle) shift(ctx context.Context) error {
+	if c.doubled() { // WINCH sends both sets away
+		if err := c.passOnEarly(); err != nil {
+			return err
+		}
+	}
+	return c.sendWINCH(ctx)
+}
+
+// sendWINCH tells old's workers to accept no more.
 func (c *cycle) sendWINCH(context.Context) error {
 	// Without a successor WINCH would leave nobody that accepts; should it
 	// die right here, old notices its exit and starts workers again.
@@ -24,8 +34,24 @@ func (c *cycle) sendWINCH(context.Context) error {
 	return c.successorLives()
 }
 
-// oldAcceptsNoMore is the condition of Shifting: each old worker is gone or
-// says that it is shutting down.
+// shifted is the condition of Shifting: old accepts no more, and what it was asked
+// until then has reached the successor.
+func (c *cycle) shifted(ctx context.Context) (bool, error) {
+	if ok, err := c.oldAcceptsNoMore(ctx); !ok || err != nil {
+		return false, err
+	}
+	since := c.usr2At
+	if c.passedOn.After(since) {
+		since = c.passedOn
+	}
+	if c.unitReloaded(ctx, since) {
+		return true, c.passOnEarly()
+	}
+	return true, nil
+}
+
+// oldAcceptsNoMore reports whether each old worker is gone or says that it is
+// shutting down.
 func (c *cycle) oldAcceptsNoMore(ctx context.Context) (bool, error) {
 	if err := c.badSign(); err != nil {
 		return false, err

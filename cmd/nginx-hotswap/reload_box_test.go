@@ -87,6 +87,35 @@ func TestBoxReloadByHUP(t *testing.T) {
 	m.consistent()
 }
 
+// A reload that reaches old while the successor reads a large configuration, after
+// what has changed in it, does what it says, too.
+func TestBoxReloadByHUPWhileStarting(t *testing.T) {
+	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=1s\nKeepOldSec=0\n")
+	m.write("/etc/systemd/system/nginx.service.d/reload.conf", "[Service]\nExecReload=\nExecReload=/bin/kill -HUP $MAINPID\n")
+	const reload = "echo 'add_header X-Reloaded %s;' >/etc/nginx/conf.d/first.conf && systemctl reload nginx"
+	m.sh(`{ echo 'geo $large {'; seq 1 400000 | awk '{printf "10.%d.%d.%d x%d;\n", $1/65536, $1/256%256, $1%256, $1}'; echo '}'; } >/etc/nginx/conf.d/large.conf`)
+	m.sh("systemctl daemon-reload; " + fmt.Sprintf(reload, "before"))
+	m.eventually("it is loaded", func() bool { return m.answers("X-Reloaded: before") })
+	before := m.status()
+	load := m.startLoad("kind=new,url=http://127.0.0.1:8080/", "kind=keepalive,url=http://127.0.0.1:8080/")
+	m.install(nextVersion(before.Running.Version, 0))
+	m.eventually("the successor has begun to read", func() bool {
+		successor := successorIn(m.status())
+		return successor.PID != 0 && strings.Contains(m.sh(fmt.Sprintf("readlink /proc/%d/fd/* || true", successor.PID)), "large.conf")
+	})
+	m.sh(fmt.Sprintf(reload, "meanwhile"))
+	if phase := m.status().Phase; phase != supervisor.Starting {
+		t.Fatalf("the reload came too late, in %s", phase)
+	}
+	after := m.cycleAfter(lastID(before))
+	m.eventually("it is loaded", func() bool { return m.answers("X-Reloaded: meanwhile") })
+	load.lossless()
+	if after.Last.Result != supervisor.Upgraded || after.MainPID == before.MainPID {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	m.consistent()
+}
+
 // answers reports whether an answer has a header.
 func (m *machine) answers(header string) bool {
 	return strings.Contains(m.sh("curl -sS -D - -o /dev/null http://127.0.0.1:8080/"), header)
