@@ -55,8 +55,8 @@
 //	dismissing  sends QUIT          waits on            goes on
 //	restoring   exchanges           looks again         closes the record
 //
-// HUP is the one signal that may not be repeated. Before it is sent again, the
-// master must have nothing left to do and no worker that was started since.
+// HUP to old is the one signal that may not be repeated. Before it is sent again,
+// old must have nothing left to do and no worker that was started since.
 //
 // # What is never done
 //
