@@ -132,11 +132,11 @@ func (c *cycle) escalate() error {
 		c.killed = 1
 		c.signalSuccessorWorkers(unix.SIGTERM)
 	}
-	if waited >= c.cfg.DismissTimeoutSec+c.limits.ofHurry() && c.killed == 1 {
+	if waited >= plus(c.cfg.DismissTimeoutSec, c.limits.ofHurry()) && c.killed == 1 {
 		c.killed = 2
 		c.signalSuccessorWorkers(unix.SIGKILL)
 	}
-	if waited >= c.cfg.DismissTimeoutSec+4*c.limits.ofHurry() {
+	if waited >= plus(c.cfg.DismissTimeoutSec, 4*c.limits.ofHurry()) {
 		return fmt.Errorf("successor %d does not go, or the pid file %s does not name %d again: %w",
 			c.rec.Successor.PID, c.old.pidFile, c.old.PID, errLate)
 	}

@@ -24,7 +24,7 @@ func (c *cycle) table() []step {
 // wayBack is the same page's way back.
 func (c *cycle) wayBack() []step {
 	return []step{
-		{Reviving, c.oldServes, c.sendHUP, c.limits.ofShift() + c.cfg.StartTimeoutSec, true},
+		{Reviving, c.oldServes, c.sendHUP, plus(c.limits.ofShift(), c.cfg.StartTimeoutSec), true},
 		{Returning, c.systemdFollowsOld, c.returnMainPID, followLimit, true},
 		{Dismissing, c.successorDismissed, c.dismiss, Infinity, true},
 		{Restoring, c.restored, c.restore, Infinity, false},

@@ -11,6 +11,14 @@ import (
 // Infinity is the time span without end.
 const Infinity = time.Duration(math.MaxInt64)
 
+// plus adds time spans. What is added to one without end has none either.
+func plus(a, b time.Duration) time.Duration {
+	if a > Infinity-b {
+		return Infinity
+	}
+	return a + b
+}
+
 // A year of systemd has 365.25 days, a month is the twelfth of it, to the
 // microsecond.
 const (

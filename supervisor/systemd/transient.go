@@ -88,7 +88,7 @@ func (t *transient) limit(ctx context.Context) uint64 {
 		return uint64(max(t.command.Timeout.Microseconds(), 1))
 	}
 	if end, ok := ctx.Deadline(); ok {
-		return uint64((max(time.Until(end), 0) + 5*time.Second).Microseconds())
+		return uint64(max(time.Until(end), 0).Microseconds()) + uint64((5 * time.Second).Microseconds())
 	}
 	return math.MaxUint64
 }

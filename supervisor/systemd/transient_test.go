@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"os"
 	"slices"
 	"testing"
@@ -79,6 +80,11 @@ func TestLimit(t *testing.T) {
 	defer cancel()
 	if got := tr.limit(ctx); got < 64_000_000 || got > 65_000_000 {
 		t.Errorf("%d µs for a context of one minute", got)
+	}
+	endless, cancel := context.WithTimeout(t.Context(), math.MaxInt64) // TestTimeoutSec=infinity
+	defer cancel()
+	if got := tr.limit(endless); got < math.MaxInt64/1000 || got > 1<<63 {
+		t.Errorf("%d µs for a context without end", got)
 	}
 	if got := tr.limit(context.WithoutCancel(ctx)); got != 1<<64-1 {
 		t.Errorf("%d µs without any limit", got)
