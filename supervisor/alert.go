@@ -5,7 +5,7 @@ import "slices"
 // raise tells others when the instance begins to need a person, and when it
 // does not any more. It is called when everything is as decided.
 func (s *Supervisor) raise() {
-	if s.current == nil || s.attachment == nil {
+	if s.deserted == "" && (s.current == nil || s.attachment == nil) {
 		return // nothing is known; what was told stands
 	}
 	text := s.trouble()
@@ -22,6 +22,9 @@ func (s *Supervisor) raise() {
 // end badly. What is only waited for, what a person wanted and what a person has
 // acknowledged is none.
 func (s *Supervisor) trouble() string {
+	if s.deserted != "" {
+		return s.deserted
+	}
 	v, a := s.snapshot(), s.attachment
 	if s.stuckIn != "" {
 		return v.pending

@@ -97,6 +97,9 @@ func (s *Supervisor) adopted(m *master) {
 		s.unitName = m.unit.Name()
 	}
 	listeners := s.countListeners(m)
+	if listeners > 0 {
+		s.deserted = ""
+	}
 	var mapped []string
 	if s.watchLibraries {
 		files, err := s.libraries(m)

@@ -44,6 +44,7 @@ type cycle struct {
 	usr2At, winchAt, quitAt time.Time
 	soakFrom, keepUntil     time.Time
 	drainUntil, dismissAt   time.Time
+	dismissLimit            time.Duration
 	verdict                 bool // it was good
 	draining                bool // its clocks run
 	drained, hurried        bool

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +14,34 @@ import (
 
 // dismiss is the act of Dismissing.
 func (c *cycle) dismiss(context.Context) error {
-	c.dismissAt = time.Now()
+	// A script may have told old to go since the way back began.
+	if c.noWayBack() {
+		return errOldGone
+	}
+	c.beginDismissal()
 	return c.quitSuccessor()
+}
+
+// scriptPause is how long a dismissed successor may finish what it does when a
+// package's script may be under way: some seconds after USR2 that sends QUIT to
+// the master in .oldbin without looking, and there must be no such file by then.
+const scriptPause = 500 * time.Millisecond
+
+// beginDismissal starts the clock.
+func (c *cycle) beginDismissal() {
+	c.killed, c.dismissAt, c.dismissLimit = 0, time.Now(), c.cfg.DismissTimeoutSec
+	if c.scriptRuns() {
+		c.dismissLimit = min(c.dismissLimit, scriptPause)
+	}
+}
+
+// scriptRuns reports whether somebody else may be about to end the old master.
+func (c *cycle) scriptRuns() bool {
+	if c.rec.Origin == OriginForeign || c.rec.Origin == OriginRPM {
+		return true
+	}
+	lock, err := TransactionRuns(c.s.locks)
+	return err == nil && lock != ""
 }
 
 // quitSuccessor asks the successor to go.
@@ -71,7 +96,7 @@ func (c *cycle) lateSuccessor() error {
 
 // successorDismissed is the condition of Dismissing.
 func (c *cycle) successorDismissed(ctx context.Context) (bool, error) {
-	if !c.old.Alive() {
+	if c.noWayBack() {
 		return false, errOldGone
 	}
 	if c.dismissAt.IsZero() {
@@ -128,15 +153,15 @@ func (c *cycle) escalate() error {
 			return ignoreGone(c.successor.Signal(unix.SIGKILL))
 		}
 	}
-	if waited >= c.cfg.DismissTimeoutSec && c.killed == 0 {
+	if waited >= c.dismissLimit && c.killed == 0 {
 		c.killed = 1
 		c.signalSuccessorWorkers(unix.SIGTERM)
 	}
-	if waited >= plus(c.cfg.DismissTimeoutSec, c.limits.ofHurry()) && c.killed == 1 {
+	if waited >= plus(c.dismissLimit, c.limits.ofHurry()) && c.killed == 1 {
 		c.killed = 2
 		c.signalSuccessorWorkers(unix.SIGKILL)
 	}
-	if waited >= plus(c.cfg.DismissTimeoutSec, 4*c.limits.ofHurry()) {
+	if waited >= plus(c.dismissLimit, 4*c.limits.ofHurry()) {
 		return fmt.Errorf("successor %d does not go, or the pid file %s does not name %d again: %w",
 			c.rec.Successor.PID, c.old.pidFile, c.old.PID, errLate)
 	}
@@ -258,22 +283,4 @@ func (c *cycle) oldOrphans() []*nginx.Process {
 		}
 	}
 	return found
-}
-
-// withoutMaster says what is to be done when the successor is gone too: what
-// the old master left behind serves, and stands in the way of a new one.
-func (c *cycle) withoutMaster() string {
-	serves := c.successor != nil && c.successor.Alive() && c.dismissAt.IsZero()
-	if c.old.Alive() || serves {
-		return ""
-	}
-	orphans := c.oldOrphans()
-	if len(orphans) == 0 {
-		return "; start nginx"
-	}
-	var pids strings.Builder
-	for _, p := range orphans {
-		fmt.Fprintf(&pids, " %d", p.PID)
-	}
-	return fmt.Sprintf("; its workers serve without a master: run `kill -QUIT%s`, then start nginx", pids.String())
 }

@@ -208,18 +208,25 @@ func (s *Supervisor) adoptForeign(ctx context.Context, rec *Record, condemned bo
 func (c *cycle) dismissForeign(ctx context.Context) error {
 	tree, err := nginx.ReadTree(c.old.ID)
 	if err != nil {
-		return errOldGone
+		return nil // old is gone, and nobody is its successor any more
 	}
 	for _, child := range tree.Successors() {
+		if c.successor != nil && child.ID == c.successor.ID && c.noWayBack() {
+			return nil // it is all that is left
+		}
 		p, err := c.hold(child.ID)
 		if err != nil {
 			continue // it is gone
 		}
-		c.s.audit().Cycle(EventForeign, c.rec, 0, "somebody else has sent USR2 to master %d: the condemned %s runs again as %d and is dismissed",
-			c.old.PID, c.rec.Successor.Version, child.PID)
-		c.successor, c.killed, c.dismissAt = p, 0, time.Now()
+		c.successor, c.dismissAt = p, time.Time{}
 		c.rec.Successor.PID, c.rec.Successor.Start, c.rec.Successor.Workers = p.PID, p.Start, nil
 		c.save()
+		if c.noWayBack() {
+			return nil // as above
+		}
+		c.s.audit().Cycle(EventForeign, c.rec, 0, "somebody else has sent USR2 to master %d: the condemned %s runs again as %d and is dismissed",
+			c.old.PID, c.rec.Successor.Version, child.PID)
+		c.beginDismissal()
 		if err := c.quitSuccessor(); err != nil {
 			return err
 		}

@@ -23,8 +23,7 @@ func (c *cycle) giveWay(result Result) {
 		return
 	}
 	state, err := c.old.unit.State(c.ctx)
-	serves := c.successor != nil && c.successor.Alive() && c.dismissAt.IsZero()
-	if err != nil || result == Lost && state.ActiveState == "active" && serves {
+	if err != nil || result == Lost && state.ActiveState == "active" && c.successorStays() {
 		return
 	}
 	if result == Overtaken {

@@ -13,14 +13,14 @@ import (
 )
 
 // errOldGone is why there is no way back.
-var errOldGone = errors.New("the old master is gone")
+var errOldGone = errors.New("the old master is gone, or was told to go")
 
 // oldServes is the condition of Reviving: workers accept, and all of them are new.
 // Those from before WINCH do not count: they may have been told to go. Only where
 // WINCH was never taken they do. How many there were before says nothing: a
 // reload that had just ended may have counted twice.
 func (c *cycle) oldServes(context.Context) (bool, error) {
-	if !c.old.Alive() { // until it is reaped it looks like one without workers
+	if c.noWayBack() { // until it is reaped it looks like one without workers
 		return false, errOldGone
 	}
 	signals, err := nginx.ReadSignals(c.old.PID)
@@ -138,6 +138,9 @@ func (c *cycle) reviveAlone(ctx context.Context) error {
 		tree, err := nginx.ReadTree(c.old.ID)
 		if err != nil {
 			return false, errOldGone
+		}
+		if c.noWayBack() {
+			return false, errOldGone // it starts none any more
 		}
 		fresh, known := c.oldWorkers(tree)
 		if again {

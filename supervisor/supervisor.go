@@ -49,6 +49,7 @@ type Supervisor struct {
 	lockedSince time.Time // a package transaction is waited for
 	overwritten string    // the key of the build that warnOverwritten has told of
 	raised      *string   // what OnAlert was told last
+	deserted    string    // why nobody accepts connections
 	stuckIn     string    // the cycle that got stuck, when it was told of
 	stuckDisk   string    // the file that is known since
 	again       <-chan time.Time

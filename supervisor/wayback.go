@@ -29,6 +29,9 @@ func (c *cycle) goBack(ctx context.Context, from Phase, cause error) (Result, er
 	if !c.old.Alive() {
 		return c.lostOld(ctx) // killed on the way back
 	}
+	if c.noWayBack() {
+		return c.goForward(ctx) // told to go meanwhile
+	}
 	if failed, ok := errors.AsType[*StepError](err); ok {
 		return c.stuck(failed)
 	}
@@ -37,33 +40,6 @@ func (c *cycle) goBack(ctx context.Context, from Phase, cause error) (Result, er
 	}
 	c.catchUp(ctx)
 	return c.finish(RolledBack, c.rec.Reason), nil
-}
-
-// noWayBack reports whether old is gone or was told to go: then it has closed
-// its listeners, and the successor, good or bad, is all that is left.
-func (c *cycle) noWayBack() bool {
-	if !c.old.Alive() {
-		return true
-	}
-	held, err := c.old.HoldsAny(c.rec.Old.Listeners)
-	return err == nil && !held && len(c.rec.Old.Listeners) > 0
-}
-
-// goForward is the only way back without an old master: the kept binary takes
-// the failed one's place, and the next cycle swaps to it.
-func (c *cycle) goForward(ctx context.Context) (Result, error) {
-	if result, why := c.unitEnds(ctx); result != "" {
-		return c.finish(result, why), nil
-	}
-	if err := c.endOldWorkers(ctx); err != nil {
-		return "", err
-	}
-	if !c.restoreDone {
-		if err := c.restore(ctx); err != nil {
-			return "", err
-		}
-	}
-	return c.finish(Lost, c.rec.Reason+"; the old master is gone, so there is no way back to it"+c.withoutMaster()), nil
 }
 
 // quarantine remembers a build that crashed or answered wrongly.
@@ -91,8 +67,9 @@ func (c *cycle) restore(ctx context.Context) error {
 	// Whoever waits for the cycle may be a package script that holds the
 	// lock which is waited for here.
 	c.old.endOwnReload()
-	c.s.answer(WaitVerdict, c.outcome(RolledBack, c.rec.Reason))
-	c.s.answer(WaitDone, c.outcome(RolledBack, c.rec.Reason))
+	out := c.outcome(c.ending())
+	c.s.answer(WaitVerdict, out)
+	c.s.answer(WaitDone, out)
 	if c.cfg.LeaveBadBinary {
 		c.mismatch("OnBadBinary=leave")
 		return nil
@@ -131,6 +108,9 @@ func (c *cycle) packageManagerDone(ctx context.Context) error {
 		lock, err := TransactionRuns(c.s.locks)
 		if lock == "" || err != nil {
 			return err
+		}
+		if c.deserted() {
+			return errors.New("a package transaction runs, and its end is not waited for while nobody serves")
 		}
 		if err := c.wait(limited, time.After(pauseLock)); err != nil {
 			return err
