@@ -16,9 +16,11 @@ var errForeign = &badSign{text: "somebody has started a build that is in quarant
 // USR2. A package's script sends QUIT to old some seconds later without looking,
 // so under a package lock, and for a build that is condemned, we judge before
 // it does. A person's upgrade is watched and told, never fought. It reports
-// whether there is such a successor.
+// So is one whose old master was told to go already: there is nothing to go back
+// to. It reports whether there is such a successor.
 func (s *Supervisor) foreignUpgrade(ctx context.Context, tree nginx.Tree) bool {
 	if s.foreign != nil && s.foreign.Old.ID() == s.current.ID && s.current.parentOf(s.foreign.Successor.PID) {
+		s.showForeign(tree)
 		s.followForeign(ctx)
 		s.retryIn(pauseUnit) // its end is no event
 		return true
@@ -35,8 +37,8 @@ func (s *Supervisor) foreignUpgrade(ctx context.Context, tree nginx.Tree) bool {
 	}
 	condemned := s.attachment.condemnation(rec.Successor.Key()) != nil
 	switch {
-	case s.attachment.Held, lock == "" && !condemned:
-		s.watchForeign(rec)
+	case s.attachment.Held, lock == "" && !condemned, len(rec.Old.Listeners) == 0:
+		s.watchForeign(rec, tree)
 	default:
 		s.adoptForeign(ctx, rec, condemned)
 	}
@@ -54,6 +56,9 @@ func (s *Supervisor) foreignRecord(ctx context.Context, tree nginx.Tree) *Record
 		held, err := m.Listeners()
 		if err != nil {
 			return nil
+		}
+		if m.leaving(tree) {
+			held = nil // what it may still have is nothing that can be taken over
 		}
 		now := time.Now()
 		return &Record{
@@ -112,19 +117,39 @@ func (s *Supervisor) buildOf(ctx context.Context, id nginx.ID) (Build, error) {
 	return build, nil
 }
 
-// watchForeign tells of an upgrade that a person makes.
-func (s *Supervisor) watchForeign(rec *Record) {
+// watchForeign tells of an upgrade that is left to whoever makes it.
+func (s *Supervisor) watchForeign(rec *Record, tree nginx.Tree) {
 	s.foreign = rec
-	id := rec.Successor.ID()
-	text := fmt.Sprintf("somebody else upgrades nginx: %s runs as %d beside old master %d with %s; "+
-		"to finish that run `kill -WINCH %d`, then `kill -QUIT %d`, to take it back run `kill -QUIT %d`",
-		rec.Successor.Version, rec.Successor.PID, rec.Old.PID, rec.Old.Version, rec.Old.PID, rec.Old.PID, rec.Successor.PID)
+	s.showForeign(tree)
+	s.audit().Cycle(EventForeign, rec, 0, "%s", s.snapshot().pending)
+	s.retryIn(pauseUnit)
+}
+
+// showForeign says how it can be finished and, until old was told to go, be taken
+// back.
+func (s *Supervisor) showForeign(tree nginx.Tree) {
+	rec := s.foreign
+	id, old := rec.Successor.ID(), rec.Old.PID
+	text := fmt.Sprintf("somebody else upgrades nginx: %s runs as %d beside old master %d with %s; ", rec.Successor.Version, id.PID, old, rec.Old.Version)
+	if len(rec.Old.Listeners) == 0 || s.current.leaving(tree) {
+		text += "that one was told to go and accepts no connections, so there is no way back to it"
+	} else {
+		text += fmt.Sprintf("to finish that run `kill -WINCH %d`, then `kill -QUIT %d`, to take it back run `kill -QUIT %d`", old, old, id.PID)
+	}
 	s.publish(func(v *view) {
 		v.successor, v.pending = &id, text
 		v.disk = rec.Successor.build()
 	})
-	s.audit().Cycle(EventForeign, rec, 0, "%s", text)
-	s.retryIn(pauseUnit)
+}
+
+// leaving reports whether a master was told to go: its workers accept no more,
+// and it has closed its listeners.
+func (m *master) leaving(tree nginx.Tree) bool {
+	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) > 0 {
+		return false
+	}
+	held, err := m.Listeners()
+	return err == nil && len(Generation{Listeners: held}.streams()) == 0
 }
 
 // followForeign makes systemd follow where it reads no pid file: the main process

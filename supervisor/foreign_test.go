@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 )
 
 // byScript watches an nginx whose package manager holds its lock, and upgrades
@@ -165,4 +167,72 @@ func TestUpgradeIsSeenFromItsAnnouncementOn(t *testing.T) {
 	}
 	signal(t, n.Master, unix.SIGUSR2)
 	r.waitFor(t, "it is told", func(s supervisor.Status) bool { return strings.Contains(s.Reason, "somebody else upgrades nginx") })
+}
+
+// A person runs a build that is in quarantine and has told the old master to go
+// before anybody looked: bad or not, the successor is all that serves.
+func TestForeignUpgradeSeenAfterItsQUIT(t *testing.T) {
+	t.Parallel()
+	n := start(t, site(t))
+	unit := newFakeUnit("nginx.service", n.PIDPath(), n.Master)
+	c := quick()
+	c.Upgrade.SoakSec = 2 * time.Second
+	store := newStore(t)
+	attach := func() *running {
+		// By its pid file the successor would be found, and nothing more.
+		instance := supervisor.InstanceConfig{Name: "test", Unit: "nginx.service", Upgrade: c.Upgrade}
+		return runInstance(t, instance, store, c, func(o *supervisor.Options) { o.Systemd = unit })
+	}
+	r := attach()
+	r.upToDate(t)
+	data, version := n.Newer(t, '9')
+	nginxtest.Install(t, n.Binary, data)
+	answer := r.askUntil(t, request(supervisor.WaitDone), supervisor.Soaking)
+	signal(t, processes(t, n.PID(t)).With(nginx.RoleWorker)[0].PID, unix.SIGABRT)
+	if out := <-answer; out.Result != supervisor.RolledBack {
+		t.Fatalf("got %+v", out)
+	}
+	r.upToDate(t) // the kept binary is back
+	r.stop()
+
+	finish := streams(t, n)
+	nginxtest.Install(t, n.Binary, data)
+	successor := sendUSR2(t, n, r)
+	processes(t, successor)
+	toldToGo(t, n.Master)
+	stop := lightTraffic(t, n)
+	r = attach()
+	r.waitFor(t, "it is told", func(s supervisor.Status) bool {
+		return strings.Contains(s.Reason, "somebody else upgrades nginx") && strings.Contains(s.Reason, "no way back") &&
+			!strings.Contains(s.Reason, "kill")
+	})
+	finish()
+	gone(t, n.Master)
+	unit.change(func(s *systemd.State) { s.MainPID = successor })
+	r.Poke()
+	r.waitFor(t, "it is recorded", func(s supervisor.Status) bool { return s.Last.Result == supervisor.Adopted && s.MainPID == successor })
+	stop()
+	requireServer(t, n, version)
+}
+
+// Whoever watches is not told to take an upgrade back that cannot be taken back
+// any more.
+func TestPersonsUpgradeAfterItsQUIT(t *testing.T) {
+	t.Parallel()
+	n := start(t, site(t))
+	c := quick()
+	c.Automatic = false
+	r := run(t, n, newStore(t), c)
+	r.upToDate(t)
+	finish := streams(t, n)
+	data, _ := n.Newer(t, '9')
+	nginxtest.Install(t, n.Binary, data)
+	takeBack := fmt.Sprintf("to take it back run `kill -QUIT %d`", sendUSR2(t, n, r))
+	r.waitFor(t, "it is told", func(s supervisor.Status) bool { return strings.Contains(s.Reason, takeBack) })
+	toldToGo(t, n.Master)
+	r.waitFor(t, "there is no way back", func(s supervisor.Status) bool {
+		return strings.Contains(s.Reason, "no way back") && !strings.Contains(s.Reason, takeBack)
+	})
+	finish()
+	r.waitFor(t, "it is recorded", func(s supervisor.Status) bool { return s.Last != nil && s.Last.Result == supervisor.Adopted })
 }

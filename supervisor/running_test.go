@@ -18,11 +18,17 @@ type running struct {
 // run looks after a test's nginx. The store may be that of an earlier run.
 func run(t *testing.T, n *nginxtest.Nginx, store supervisor.Store, c supervisor.Config, change ...func(*supervisor.Options)) *running {
 	t.Helper()
+	return runInstance(t, instanceOf(n, c), store, c, change...)
+}
+
+// runInstance does the same for an instance that may be known otherwise.
+func runInstance(t *testing.T, instance supervisor.InstanceConfig, store supervisor.Store, c supervisor.Config, change ...func(*supervisor.Options)) *running {
+	t.Helper()
 	o := options(t, store, c)
 	for _, f := range change {
 		f(&o)
 	}
-	s := supervisor.New(instanceOf(n, c), o)
+	s := supervisor.New(instance, o)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()

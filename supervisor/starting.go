@@ -32,7 +32,7 @@ func (c *cycle) sendUSR2(ctx context.Context) error {
 	if err := c.linkUnixListeners(); err != nil {
 		return err
 	}
-	if err := c.stillVerified(); err != nil {
+	if err := errors.Join(c.stillVerified(), c.stillAlone()); err != nil {
 		return err
 	}
 	if err := c.s.store.SaveRunning(c.rec); err != nil {
@@ -43,6 +43,22 @@ func (c *cycle) sendUSR2(ctx context.Context) error {
 		return err
 	}
 	c.usr2At = time.Now()
+	return nil
+}
+
+// stillAlone makes sure that nobody has begun an upgrade or stopped old since the
+// pre-flight: the place in the line may have been long in coming.
+func (c *cycle) stillAlone() error {
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return err
+	}
+	if others := tree.Successors(); len(others) > 0 {
+		return &Refusal{ReasonUnitBusy, fmt.Sprintf("somebody else upgrades %s: its successor %d runs already", c.old.name(), others[0].PID), "it is looked at again"}
+	}
+	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) == 0 || c.noWayBack() {
+		return &Refusal{ReasonUnitBusy, c.old.name() + " accepts no connections any more", "it is looked at again"}
+	}
 	return nil
 }
 
@@ -72,6 +88,9 @@ func (c *cycle) stillVerified() error {
 
 // successorServes is the condition of Starting.
 func (c *cycle) successorServes(context.Context) (bool, error) {
+	if c.usr2At.IsZero() {
+		return false, nil // a successor that is there is somebody else's
+	}
 	if c.successor == nil {
 		found, err := c.findSuccessor()
 		if !found || err != nil {
