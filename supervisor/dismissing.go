@@ -171,13 +171,13 @@ func (c *cycle) escalate() error {
 // knowWorkers takes hold of the successor's workers as long as it can be asked
 // for them: a reload has just replaced them, perhaps, and should it be killed,
 // those that nobody knows would accept for ever. Its first ones are all known from
-// Shifting on, not before: others are those of a reload then.
+// Shifting on, not before: others are those of a reload then, if none has crashed.
 func (c *cycle) knowWorkers() {
 	if c.successor == nil || !c.successor.Alive() {
 		return
 	}
 	tree, err := nginx.ReadTree(c.successor.ID)
-	if err == nil && c.holdSuccessorWorkers(tree) && !c.rec.Condemned && c.rec.entered(Shifting) {
+	if err == nil && c.holdSuccessorWorkers(tree) && !c.rec.Condemned && len(c.crashes) == 0 && c.rec.entered(Shifting) {
 		c.noteReload(tree) // it does not start others without a reason
 	}
 }

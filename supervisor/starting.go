@@ -53,8 +53,10 @@ func (c *cycle) stillAlone() error {
 	if err != nil {
 		return err
 	}
-	if others := tree.Successors(); len(others) > 0 {
-		return &Refusal{ReasonUnitBusy, fmt.Sprintf("somebody else upgrades %s: its successor %d runs already", c.old.name(), others[0].PID), "it is looked at again"}
+	for _, other := range tree.Successors() {
+		if other.Role == nginx.RoleMaster {
+			return &Refusal{ReasonUnitBusy, fmt.Sprintf("somebody else upgrades %s: its successor %d runs already", c.old.name(), other.PID), "it is looked at again"}
+		}
 	}
 	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) == 0 || c.noWayBack() {
 		return &Refusal{ReasonUnitBusy, c.old.name() + " accepts no connections any more", "it is looked at again"}
@@ -123,9 +125,6 @@ func (c *cycle) started(workers int) {
 
 // findSuccessor looks for the process that old has exec'ed.
 func (c *cycle) findSuccessor() (bool, error) {
-	if c.candidate != nil && c.usr2At.IsZero() {
-		return false, nil // what there is now is not ours
-	}
 	tree, err := nginx.ReadTree(c.old.ID)
 	if err != nil {
 		return false, fmt.Errorf("the old master is gone: %w", err)
