@@ -98,6 +98,37 @@ func (c *cycle) passOnEarly() error {
 	return c.reloadSuccessor()
 }
 
+// askForReload asks systemd, beside the probes, whether the unit was reloaded from
+// USR2 until old accepted no more: what became of that HUP cannot be seen any
+// more.
+func (c *cycle) askForReload() {
+	since := c.usr2At
+	if c.passedOn.After(since) {
+		since = c.passedOn
+	}
+	answer := make(chan bool, 1)
+	c.early = answer
+	go func() {
+		ctx, cancel := context.WithTimeout(c.ctx, followLimit)
+		defer cancel()
+		answer <- c.unitReloaded(ctx, since)
+		c.poke()
+	}()
+}
+
+// heardOfReload reports whether systemd has answered; the verdict waits for it.
+func (c *cycle) heardOfReload() (bool, error) {
+	select {
+	case reloaded := <-c.early:
+		c.early = nil
+		if reloaded {
+			return true, c.passOnEarly()
+		}
+	default:
+	}
+	return c.early == nil, nil
+}
+
 // reloadSuccessor sends HUP first and writes that down then: to repeat it does no
 // harm, to forget it would.
 func (c *cycle) reloadSuccessor() error {

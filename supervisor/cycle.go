@@ -36,9 +36,10 @@ type cycle struct {
 	crashes   []time.Time // of the successor's workers
 	prober    *prober     // nil until the successor soaks
 	logs      *nginx.ErrorLog
-	lines     []logLine // the last ones
-	samples   *sampler  // nil before Starting
-	place     bool      // in the line of those that run two generations
+	lines     []logLine   // the last ones
+	samples   *sampler    // nil before Starting
+	early     <-chan bool // systemd's answer whether the unit was reloaded before Soaking, until it is heard
+	place     bool        // in the line of those that run two generations
 
 	untold                  time.Time // when the phase began, until the unit is told
 	usr2At, winchAt, quitAt time.Time

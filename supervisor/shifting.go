@@ -34,24 +34,8 @@ func (c *cycle) sendWINCH(context.Context) error {
 	return c.successorLives()
 }
 
-// shifted is the condition of Shifting: old accepts no more, and what it was asked
-// until then has reached the successor.
-func (c *cycle) shifted(ctx context.Context) (bool, error) {
-	if ok, err := c.oldAcceptsNoMore(ctx); !ok || err != nil {
-		return false, err
-	}
-	since := c.usr2At
-	if c.passedOn.After(since) {
-		since = c.passedOn
-	}
-	if c.unitReloaded(ctx, since) {
-		return true, c.passOnEarly()
-	}
-	return true, nil
-}
-
-// oldAcceptsNoMore reports whether each old worker is gone or says that it is
-// shutting down.
+// oldAcceptsNoMore is the condition of Shifting: each old worker is gone or says
+// that it is shutting down.
 func (c *cycle) oldAcceptsNoMore(ctx context.Context) (bool, error) {
 	if err := c.badSign(); err != nil {
 		return false, err

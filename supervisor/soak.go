@@ -15,6 +15,7 @@ func (c *cycle) soak(context.Context) error {
 	c.show(func(s *CycleStatus) { s.SoakUntil = moment(c.soakFrom.Add(c.cfg.SoakSec)) })
 	c.openLogs(c.successor)
 	c.startProbes()
+	c.askForReload()
 	return nil
 }
 
@@ -32,7 +33,11 @@ func (c *cycle) soaked(ctx context.Context) (bool, error) {
 	if err := c.probed(); err != nil {
 		return false, err
 	}
-	if time.Since(c.soakFrom) < c.cfg.SoakSec || !c.probesSatisfied() {
+	heard, err := c.heardOfReload()
+	if err != nil {
+		return false, err
+	}
+	if time.Since(c.soakFrom) < c.cfg.SoakSec || !c.probesSatisfied() || !heard {
 		return false, nil
 	}
 	c.verdict = true

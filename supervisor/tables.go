@@ -14,7 +14,7 @@ func (c *cycle) table() []step {
 		{Verifying, c.verified, c.verify, Infinity, false},
 		{Keeping, c.kept, c.keep, Infinity, false},
 		{Starting, c.successorServes, c.sendUSR2, c.cfg.StartTimeoutSec, true},
-		{Shifting, c.shifted, c.shift, c.limits.ofShift(), true},
+		{Shifting, c.oldAcceptsNoMore, c.shift, c.limits.ofShift(), true},
 		{Soaking, c.soaked, c.soak, Infinity, false},
 		{Draining, c.oldDrained, c.drain, Infinity, false},
 		{Retiring, c.oldRetired, c.sendQUIT, Infinity, false},
