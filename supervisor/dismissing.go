@@ -123,22 +123,6 @@ func (c *cycle) successorDismissed(ctx context.Context) (bool, error) {
 	return false, c.escalate()
 }
 
-// keepFollowed undoes what a reload does meanwhile: systemd reads the pid file
-// anew, which names the successor until that is gone. Then nobody could speak
-// for it any more, and systemd would hold on to a process that is no more.
-func (c *cycle) keepFollowed(ctx context.Context) {
-	if time.Since(c.followedAt) < followPause {
-		return
-	}
-	c.followedAt = time.Now()
-	if follows, err := c.systemdFollowsOld(ctx); err == nil && !follows {
-		_ = c.returnMainPID(ctx) // the next look tells whether it helped
-	}
-}
-
-// followPause is between two questions to systemd.
-const followPause = 20 * time.Millisecond
-
 // startGrace is how long a successor that does not come up may take to notice
 // QUIT. It blocks that signal while it starts, so one that hangs notices never.
 const startGrace = time.Second

@@ -65,13 +65,7 @@ func (c *cycle) oldDrained(ctx context.Context) (bool, error) {
 	if !c.draining {
 		return false, nil // not begun
 	}
-	if err := c.successorLives(); err != nil {
-		return false, err
-	}
-	if err := c.crashLoop(); err != nil {
-		return false, err
-	}
-	if err := c.byOthers(ctx); err != nil {
+	if err := c.stillServes(ctx); err != nil {
 		return false, err
 	}
 	if c.onlyOldListens() || c.leaves() {
@@ -100,6 +94,17 @@ func (c *cycle) oldDrained(ctx context.Context) (bool, error) {
 		c.s.audit().Cycle(EventDrained, c.rec, 0, "the last worker of old master %d has finished", c.old.PID)
 	}
 	return !c.keepUntil.IsZero() && !time.Now().Before(c.keepUntil) || c.newerWaits(ctx), nil
+}
+
+// stillServes looks for what is a reason to go back after the verdict.
+func (c *cycle) stillServes(ctx context.Context) error {
+	if err := c.successorLives(); err != nil {
+		return err
+	}
+	if err := c.crashLoop(); err != nil {
+		return err
+	}
+	return c.byOthers(ctx)
 }
 
 // newerWaits reports whether a newer candidate is there that could be tried at

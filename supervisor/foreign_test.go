@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,6 +41,8 @@ func byScript(t *testing.T) (n *nginxtest.Nginx, r *running, unlock func()) {
 // sendUSR2 is how scripts and people begin an upgrade.
 func sendUSR2(t *testing.T, n *nginxtest.Nginx, r *running) (successor int) {
 	t.Helper()
+	// A process that another test forks has what was installed open for an instant.
+	nginxtest.Eventually(t, "it can be executed", func() bool { return exec.CommandContext(t.Context(), n.Binary, "-v").Run() == nil })
 	signal(t, n.Master, unix.SIGUSR2)
 	nginxtest.Eventually(t, "there is a successor", func() bool {
 		for _, pid := range n.Masters(t) {

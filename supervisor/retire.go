@@ -20,7 +20,11 @@ func (c *cycle) sendQUIT(ctx context.Context) error {
 		return err
 	}
 	if c.old.unit != nil {
-		if err := c.handOver(ctx, c.old.unit); err != nil {
+		err := c.handOver(ctx, c.old.unit)
+		if !c.old.Alive() {
+			return nil // somebody else has told it to go meanwhile
+		}
+		if err != nil {
 			return err
 		}
 	} else if err := c.pidFileNamesSuccessor(); err != nil {
@@ -76,20 +80,36 @@ func (c *cycle) handOver(ctx context.Context, unit Unit) error {
 
 // quietUnit waits until no job of somebody else runs on the unit. One that is
 // stopped or restarted, or ends otherwise, ends the cycle: that is what the
-// administrator means, for both masters.
+// administrator means, for both masters. A job that lasts says nothing against the
+// successor, nor does a PID 1 that does not answer for a moment.
 func (c *cycle) quietUnit(ctx context.Context, unit Unit) (systemd.State, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, shiftLimit, fmt.Errorf("a job on %s does not end", unit.Name()))
-	defer cancel()
 	var state systemd.State
-	err := c.runner().await(ctx, true, func(ctx context.Context) (bool, error) {
+	quiet := func(ctx context.Context) (bool, error) {
+		if !c.old.Alive() {
+			return false, errOldGone
+		}
 		var err error
 		if state, err = unit.State(ctx); err != nil {
-			return false, err
+			return false, nil
 		}
 		if err := c.overtakenIn(state); err != nil {
 			return false, err
 		}
-		return state.JobID == 0 && state.ActiveState == "active", nil
+		if state.JobID == 0 && state.ActiveState == "active" {
+			return true, nil
+		}
+		return false, c.stillServes(ctx)
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, c.limits.ofShift(), errLate)
+	defer cancel()
+	err := c.runner().await(limited, true, quiet)
+	if limited.Err() == nil || ctx.Err() != nil {
+		return state, err
+	}
+	c.s.audit().Cycle(EventWaiting, c.rec, 0, "a job on %s does not end, QUIT to old master %d waits for that", unit.Name(), c.old.PID)
+	err = c.runner().await(ctx, false, func(ctx context.Context) (bool, error) {
+		c.lookAgain() // a job's end may be no event
+		return quiet(ctx)
 	})
 	return state, err
 }

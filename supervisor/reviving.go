@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -157,27 +156,4 @@ func (c *cycle) reviveAlone(ctx context.Context) error {
 		}
 		return false, nil
 	})
-}
-
-// systemdFollowsOld is the condition of Returning.
-func (c *cycle) systemdFollowsOld(ctx context.Context) (bool, error) {
-	c.knowWorkers()
-	if c.old.unit == nil {
-		return true, nil
-	}
-	state, err := c.old.unit.State(ctx)
-	if ctx.Err() != nil {
-		return false, context.Cause(ctx) // it says more than what ended the call
-	}
-	if err != nil {
-		return false, err
-	}
-	// With the successor dead nobody can speak for it any more.
-	return state.MainPID == c.old.PID || c.successor == nil || !c.successor.Alive(), nil
-}
-
-// returnMainPID is the act of Returning: MainPID moved to the successor by a
-// reload in mid-cycle, and only the main process may give it away.
-func (c *cycle) returnMainPID(context.Context) error {
-	return c.old.unit.Notify(c.successor.PID, fmt.Sprintf("MAINPID=%d", c.old.PID))
 }

@@ -78,6 +78,8 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 	return b.testWriter.Write(p)
 }
 
+func (b *logBuffer) into(o *supervisor.Options) { o.Log = slog.New(slog.NewTextHandler(b, nil)) }
+
 func (b *logBuffer) count(what string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,9 +93,7 @@ func newStage(t *testing.T, unit bool) *stage {
 	s.config.Upgrade.SoakSec = time.Minute
 	s.config.Upgrade.StartTimeoutSec = 2 * time.Second
 	s.config.Upgrade.DismissTimeoutSec = 500 * time.Millisecond
-	s.change = []func(*supervisor.Options){supervisor.ShortLimits, func(o *supervisor.Options) {
-		o.Log = slog.New(slog.NewTextHandler(s.log, nil))
-	}}
+	s.change = []func(*supervisor.Options){supervisor.ShortLimits, s.log.into}
 	if unit {
 		s.unit = &stubbornUnit{newFakeUnit("nginx.service", s.n.PIDPath(), s.n.Master), make(chan struct{})}
 		s.change = append(s.change, func(o *supervisor.Options) { o.Systemd = s.unit })
@@ -313,13 +313,18 @@ func TestStuckRevivingWorker(t *testing.T) {
 	})
 }
 
-// The unit does not take back its main process.
+// The unit does not take back its main process, and there is no pid file from which
+// it could be told.
 func TestStuckReturning(t *testing.T) {
 	t.Parallel()
 	for way, tells := range map[string]string{toKeep: "daemon-reload", toGoBack: "reload nginx.service"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t, true)
+			s.r.stop()
+			s.unit.change(func(st *systemd.State) { st.PIDFile = "" })
+			s.start(s.r.store)
+			s.r.upToDate(t)
 			stop := lightTraffic(t, s.n)
 			answer := s.soaks()
 			s.unit.change(func(st *systemd.State) { st.MainPID = s.successor })

@@ -23,9 +23,13 @@ func (c *cycle) table() []step {
 
 // wayBack is the same page's way back.
 func (c *cycle) wayBack() []step {
+	follow := followLimit
+	if c.old != nil && c.old.unitPIDFile == "" {
+		follow = c.limits.ofShift() // without it there is no way on, so PID 1 has more time
+	}
 	return []step{
 		{Reviving, c.oldServes, c.sendHUP, plus(c.limits.ofShift(), c.cfg.StartTimeoutSec), true},
-		{Returning, c.systemdFollowsOld, c.returnMainPID, followLimit, true},
+		{Returning, c.systemdFollowsOld, c.returnMainPID, follow, true},
 		{Dismissing, c.successorDismissed, c.dismiss, Infinity, true},
 		{Restoring, c.restored, c.restore, Infinity, false},
 	}

@@ -214,8 +214,11 @@ func (m *master) unitFit(ctx context.Context) error {
 		return nil
 	}
 	state, err := m.unit.State(ctx)
-	if err != nil {
-		return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil { // PID 1 executes itself anew, perhaps
+		return &Refusal{ReasonUnitBusy, err.Error(), "it is looked at again"}
 	}
 	if state.JobID != 0 || state.ActiveState != "active" {
 		return &Refusal{ReasonUnitBusy, fmt.Sprintf("%s is %s, job %q", m.unit.Name(), state.ActiveState, state.JobType), "it is looked at again"}

@@ -23,6 +23,10 @@ func (c *cycle) goBack(ctx context.Context, from Phase, cause error) (Result, er
 		return c.goForward(ctx)
 	}
 	err := c.runner().run(ctx, c.wayBack(), from)
+	if ctx.Err() == nil && c.unfollowed(err) {
+		c.s.log.Warn(fmt.Sprintf("%s: systemd does not follow old master %d yet, the successor goes all the same", c.rec.Instance, c.old.PID), "error", err)
+		err = c.runner().run(ctx, c.wayBack(), Dismissing)
+	}
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
