@@ -55,6 +55,7 @@ type cycle struct {
 	undo                    bool      // a person wants the old version back
 	takenBack               bool      // somebody else has told the successor to go
 	hupSent                 bool
+	noWay                   bool // back to old, see noWayBack
 	restoreDone             bool
 	confirmUntil            time.Time
 	asked                   map[nginx.ID]int

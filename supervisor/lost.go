@@ -4,17 +4,22 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // noWayBack reports whether old is gone or was told to go: then it has closed
 // its listeners, and the successor, good or bad, is all that is left. Others send
-// QUIT, too, so this is asked again before each step that cannot be undone.
+// QUIT, too, so this is asked again before each step that cannot be undone. What
+// it says once is for good: one that ends cannot be looked at for an instant.
 func (c *cycle) noWayBack() bool {
-	if !c.old.Alive() {
-		return true
-	}
+	c.noWay = c.noWay || !c.old.Alive() || c.oldLeaves()
+	return c.noWay
+}
+
+// oldLeaves reports whether old has closed its listeners.
+func (c *cycle) oldLeaves() bool {
 	held, err := c.old.HoldsAny(c.rec.Old.streams())
 	if err != nil || held {
 		return false
@@ -55,6 +60,12 @@ func (c *cycle) deserted() bool { return c.noWayBack() && !c.successorStays() }
 // goForward is the only way back without an old master: the kept binary takes
 // the failed one's place, and the next cycle swaps to it.
 func (c *cycle) goForward(ctx context.Context) (Result, error) {
+	// A master that was frozen does not wait for the workers that it has started
+	// again: in a moment it leaves them behind.
+	select {
+	case <-c.old.Exited():
+	case <-time.After(unshifted):
+	}
 	if result, why := c.unitEnds(ctx); result != "" {
 		return c.finish(result, why), nil
 	}
@@ -69,7 +80,11 @@ func (c *cycle) goForward(ctx context.Context) (Result, error) {
 			return "", err
 		}
 	}
-	return c.finish(c.ending()), nil
+	result, reason := c.ending()
+	if c.deserted() {
+		c.s.deserted = reason
+	}
+	return c.finish(result, reason), nil
 }
 
 // tellDeserted is at once, whatever there is still to do: only a person may start
