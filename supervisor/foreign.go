@@ -206,6 +206,9 @@ func (s *Supervisor) foreignEnded(ctx context.Context) {
 func (s *Supervisor) adoptForeign(ctx context.Context, rec *Record, condemned bool) {
 	s.audit().Cycle(EventForeign, rec, 0, "somebody else has sent USR2 to master %d: %s runs as %d and is judged as if it were ours",
 		rec.Old.PID, rec.Successor.Version, rec.Successor.PID)
+	if m := s.current; m.pidFile == "" {
+		m.pidFile = m.likelyPIDFile(s.instance.PIDFile) // until old is alone it names the successor
+	}
 	c := s.newCycle(ctx, s.current, rec)
 	defer c.close()
 	c.usr2At = rec.Started

@@ -172,23 +172,25 @@ func TestUpgradeIsSeenFromItsAnnouncementOn(t *testing.T) {
 	r.waitFor(t, "it is told", func(s supervisor.Status) bool { return strings.Contains(s.Reason, "somebody else upgrades nginx") })
 }
 
-// A person runs a build that is in quarantine and has told the old master to go
-// before anybody looked: bad or not, the successor is all that serves.
-func TestForeignUpgradeSeenAfterItsQUIT(t *testing.T) {
-	t.Parallel()
+// whileAway is a daemon that is stopped while a person runs a build that it has in
+// quarantine.
+type whileAway struct {
+	*nginxtest.Nginx
+	unit      *fakeUnit
+	store     supervisor.Store
+	successor int
+	version   string
+	finish    func() // what the old master does
+}
+
+func ranWhileAway(t *testing.T) *whileAway {
+	t.Helper()
 	n := start(t, site(t))
-	unit := newFakeUnit("nginx.service", n.PIDPath(), n.Master)
-	c := quick()
-	c.Upgrade.SoakSec = 2 * time.Second
-	store := newStore(t)
-	attach := func() *running {
-		// By its pid file the successor would be found, and nothing more.
-		instance := supervisor.InstanceConfig{Name: "test", Unit: "nginx.service", Upgrade: c.Upgrade}
-		return runInstance(t, instance, store, c, func(o *supervisor.Options) { o.Systemd = unit })
-	}
-	r := attach()
+	w := &whileAway{Nginx: n, unit: newFakeUnit("nginx.service", n.PIDPath(), n.Master), store: newStore(t)}
+	r := w.comesBack(t)
 	r.upToDate(t)
-	data, version := n.Newer(t, '9')
+	var data []byte
+	data, w.version = n.Newer(t, '9')
 	nginxtest.Install(t, n.Binary, data)
 	answer := r.askUntil(t, request(supervisor.WaitDone), supervisor.Soaking)
 	signal(t, processes(t, n.PID(t)).With(nginx.RoleWorker)[0].PID, unix.SIGABRT)
@@ -197,25 +199,56 @@ func TestForeignUpgradeSeenAfterItsQUIT(t *testing.T) {
 	}
 	r.upToDate(t) // the kept binary is back
 	r.stop()
-
-	finish := streams(t, n)
+	w.finish = streams(t, n)
 	nginxtest.Install(t, n.Binary, data)
-	successor := sendUSR2(t, n, r)
-	processes(t, successor)
-	toldToGo(t, n.Master)
-	stop := lightTraffic(t, n)
-	r = attach()
+	w.successor = sendUSR2(t, n, r)
+	processes(t, w.successor)
+	return w
+}
+
+// comesBack is the daemon's next start. By its pid file it would find the successor
+// and nothing more.
+func (w *whileAway) comesBack(t *testing.T) *running {
+	t.Helper()
+	c := quick()
+	c.Upgrade.SoakSec = 2 * time.Second
+	instance := supervisor.InstanceConfig{Name: "test", Unit: "nginx.service", Upgrade: c.Upgrade}
+	return runInstance(t, instance, w.store, c, func(o *supervisor.Options) { o.Systemd = w.unit })
+}
+
+// A condemned build goes as long as there is an old master that serves.
+func TestForeignUpgradeWhileAway(t *testing.T) {
+	t.Parallel()
+	w := ranWhileAway(t)
+	stop := lightTraffic(t, w.Nginx)
+	r := w.comesBack(t)
+	r.waitFor(t, "it is taken back", func(s supervisor.Status) bool {
+		return s.Phase == supervisor.Idle && s.Last.Result == supervisor.RolledBack && len(s.Masters) == 1 && len(history(t, w.store)) == 2
+	})
+	stop()
+	w.finish()
+	requireOldServes(t, w.Nginx)
+}
+
+// A person runs a build that is in quarantine and has told the old master to go
+// before anybody looked: bad or not, the successor is all that serves.
+func TestForeignUpgradeSeenAfterItsQUIT(t *testing.T) {
+	t.Parallel()
+	w := ranWhileAway(t)
+	toldToGo(t, w.Master)
+	stop := lightTraffic(t, w.Nginx)
+	r := w.comesBack(t)
 	r.waitFor(t, "it is told", func(s supervisor.Status) bool {
 		return strings.Contains(s.Reason, "somebody else upgrades nginx") && strings.Contains(s.Reason, "no way back") &&
 			!strings.Contains(s.Reason, "kill")
 	})
-	finish()
-	gone(t, n.Master)
-	unit.change(func(s *systemd.State) { s.MainPID = successor })
+	w.finish()
+	gone(t, w.Master)
+	w.unit.change(func(s *systemd.State) { s.MainPID = w.successor })
 	r.Poke()
-	r.waitFor(t, "it is recorded", func(s supervisor.Status) bool { return s.Last.Result == supervisor.Adopted && s.MainPID == successor })
+	r.waitFor(t, "it is recorded", func(s supervisor.Status) bool { return s.Last.Result == supervisor.Adopted && s.MainPID == w.successor })
 	stop()
-	requireServer(t, n, version)
+	requireServer(t, w.Nginx, w.version)
 }
 
 // Whoever watches is not told to take an upgrade back that cannot be taken back
