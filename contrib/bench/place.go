@@ -33,7 +33,7 @@ func (m *machine) describe(ctx context.Context) error {
 func (b *bench) place() string {
 	cpus, _ := os.ReadFile("/proc/cpuinfo") // without it there is the architecture
 	var kernel unix.Utsname
-	_ = unix.Uname(&kernel) // does not fail
+	_ = unix.Uname(&kernel)                                                      // does not fail
 	release, _, _ := strings.Cut(unix.ByteSliceToString(kernel.Release[:]), "-") // what follows is the machine's own
 	return fmt.Sprintf("%s: %d × %s, Linux %s; %s.", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), processor(string(cpus)),
 		release, strings.Join(b.where, "; "))
