@@ -10,15 +10,37 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
-// A way back that gets stuck: a reload in mid-cycle has moved MainPID to the
-// successor, and the unit takes no notification that would move it back. The
-// commands that the message names lead out, each way.
+// A way back that gets stuck: somebody has stopped the old master. The commands
+// that the message names lead out, each way.
 func TestBoxRollbackStuck(t *testing.T) {
-	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=1min\nKeepOldSec=0\n")
-	m.write("/etc/systemd/system/nginx.service.d/zz-deaf.conf", "[Service]\nNotifyAccess=none\n")
-	m.sh("systemctl daemon-reload")
+	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=1min\nKeepOldSec=0\nStartTimeoutSec=2s\n")
 	t.Run("go back", func(t *testing.T) { m.in(t).leadsBack() })
 	t.Run("keep", func(t *testing.T) { m.in(t).leadsOn() })
+}
+
+// A reload in mid-cycle has moved MainPID to the successor, and the unit takes no
+// notification that would move it back. The successor goes all the same, and
+// systemd follows the old master in the end.
+func TestBoxRollbackOfDeafUnit(t *testing.T) {
+	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=1min\nKeepOldSec=0\n")
+	m.write("/etc/systemd/system/nginx.service.d/zz-deaf.conf", "[Service]\nNotifyAccess=none\n")
+	m.sh("systemctl daemon-reload && systemctl restart nginx-hotswap")
+	m.eventually("it is attached", func() bool { return m.status().MainPID == m.mainPID() })
+	before := m.status()
+	load := m.startLoad()
+	m.install(nextVersion(before.Running.Version, 0))
+	s := m.reaches(supervisor.Soaking)
+	m.sh("systemctl reload nginx")
+	if got := m.mainPID(); got != s.Masters[1].PID {
+		t.Fatalf("MainPID is %d, not the successor %d", got, s.Masters[1].PID)
+	}
+	m.exits(supervisor.ExitOK, "nginx-hotswap rollback")
+	load.lossless()
+	if got := m.mainPID(); got != before.MainPID {
+		t.Errorf("MainPID is %d, not %d", got, before.MainPID)
+	}
+	m.aloneAndActive()
+	m.gracefulStop()
 }
 
 // getsStuck begins a cycle and makes its way back fail. It returns the message.
@@ -27,10 +49,7 @@ func (m *machine) getsStuck(begin func()) string {
 	records := len(m.records())
 	begin()
 	s := m.reaches(supervisor.Soaking)
-	m.sh("systemctl reload nginx")
-	if got := m.mainPID(); got != s.Masters[1].PID {
-		m.t.Fatalf("MainPID is %d, not the successor %d", got, s.Masters[1].PID)
-	}
+	m.sh(fmt.Sprintf("kill -STOP %d", s.Masters[0].PID))
 	message := m.exits(supervisor.ExitStuck, "nginx-hotswap rollback")
 	if now := m.records(); len(now) != records+1 || now[records].Result != supervisor.Stuck {
 		m.t.Fatalf("%d records, the last: %+v", len(now), now[len(now)-1])
