@@ -139,7 +139,12 @@ func TestBoxSourceTrustedOwner(t *testing.T) {
 	m.makeInstall()
 	m.sh("useradd -U -d /home/nginx -s /bin/sh builder; chown builder: /home/nginx/sbin/nginx")
 	m.lookAfter(sourceInstance + sourceQuick)
-	before := m.byHand(sourceStart)
+	m.sh(sourceStart)
+	m.sourcePID()
+	m.says(m.exits(supervisor.ExitRejected, "nginx-hotswap upgrade source"), sourceBinary+" belongs to uid", "TrustedOwner=")
+	m.sh("chown root: " + sourceBinary) // the remedy that it names
+	m.says(m.exits(supervisor.ExitOK, "nginx-hotswap upgrade source"), "already current")
+	before := m.found()
 	load := m.startLoad()
 	for _, owned := range []string{sourceBinary, "/home/nginx/sbin", "/home/nginx"} {
 		m.sh("chown -R root: /home/nginx/sbin /home/nginx")
