@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -9,7 +11,19 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 )
+
+// busyUnit has a job. What tells it of anything fails.
+type busyUnit struct{ Unit }
+
+func (busyUnit) Name() string { return "nginx.service" }
+
+func (busyUnit) State(context.Context) (systemd.State, error) {
+	return systemd.State{Name: "nginx.service", ActiveState: "reloading", JobID: 4711, JobType: "reload", PIDFile: "/run/nginx.pid"}, nil
+}
+
+func (busyUnit) Notify(int, ...string) error { return errors.New("nobody listens") }
 
 // A cycle may wait in the line for long. What somebody else does meanwhile to the
 // old master is not taken for its own USR2, and not followed by one.
@@ -34,6 +48,7 @@ func TestWhileWaitingInLine(t *testing.T) {
 				return err == nil && len(tree.With(nginx.RoleWorker)) == 0
 			})
 		},
+		"being reloaded": func(_ *testing.T, s *Supervisor) { s.current.unit = busyUnit{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

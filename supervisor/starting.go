@@ -19,12 +19,7 @@ func (c *cycle) sendUSR2(ctx context.Context) error {
 	if c.candidate == nil {
 		return nil // resumed: it was sent, or there would be no successor
 	}
-	tree, err := nginx.ReadTree(c.old.ID)
-	if err != nil {
-		return err
-	}
-	c.rec.Old.Workers = identities(tree.With(nginx.RoleWorker))
-	c.strangers = identities(tree.Successors())
+	var err error
 	if c.rec.Old.Listeners, err = c.old.Listeners(); err != nil {
 		return err
 	}
@@ -32,7 +27,10 @@ func (c *cycle) sendUSR2(ctx context.Context) error {
 	if err := c.linkUnixListeners(); err != nil {
 		return err
 	}
-	if err := errors.Join(c.stillVerified(), c.stillAlone()); err != nil {
+	if err := c.stillVerified(); err != nil {
+		return err
+	}
+	if err := c.stillAlone(ctx); err != nil {
 		return err
 	}
 	if err := c.s.store.SaveRunning(c.rec); err != nil {
@@ -46,9 +44,11 @@ func (c *cycle) sendUSR2(ctx context.Context) error {
 	return nil
 }
 
-// stillAlone makes sure that nobody has begun an upgrade or stopped old since the
-// pre-flight: the place in the line may have been long in coming.
-func (c *cycle) stillAlone() error {
+// stillAlone makes sure that nobody has begun an upgrade, told old to go or given the
+// unit a job since the pre-flight: the configuration test may have taken long, and
+// the place in the line. A reload would look for the pid file in vain while USR2
+// has it renamed.
+func (c *cycle) stillAlone(ctx context.Context) error {
 	tree, err := nginx.ReadTree(c.old.ID)
 	if err != nil {
 		return err
@@ -58,10 +58,12 @@ func (c *cycle) stillAlone() error {
 			return &Refusal{ReasonUnitBusy, fmt.Sprintf("somebody else upgrades %s: its successor %d runs already", c.old.name(), other.PID), "it is looked at again"}
 		}
 	}
-	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) == 0 || c.noWayBack() {
+	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) == 0 {
 		return &Refusal{ReasonUnitBusy, c.old.name() + " accepts no connections any more", "it is looked at again"}
 	}
-	return nil
+	c.rec.Old.Workers = identities(tree.With(nginx.RoleWorker))
+	c.strangers = identities(tree.Successors())
+	return c.old.unitFit(ctx)
 }
 
 func identities(children []nginx.Child) []nginx.ID {
