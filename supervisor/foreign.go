@@ -15,9 +15,9 @@ var errForeign = &badSign{text: "somebody has started a build that is in quarant
 // foreignUpgrade deals with a successor that we did not start: somebody has sent
 // USR2. A package's script sends QUIT to old some seconds later without looking,
 // so under a package lock, and for a build that is condemned, we judge before
-// it does. A person's upgrade is watched and told, never fought. It reports
-// So is one whose old master was told to go already: there is nothing to go back
-// to. It reports whether there is such a successor.
+// it does. A person's upgrade is watched and told, never fought. So is one whose
+// old master was told to go already: there is nothing to go back to. It reports
+// whether there is such a successor.
 func (s *Supervisor) foreignUpgrade(ctx context.Context, tree nginx.Tree) bool {
 	if s.foreign != nil && s.foreign.Old.ID() == s.current.ID && s.current.parentOf(s.foreign.Successor.PID) {
 		s.showForeign(tree)

@@ -1,0 +1,103 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
+// findSuccessor looks for the process that old has exec'ed.
+func (c *cycle) findSuccessor() (bool, error) {
+	tree, err := nginx.ReadTree(c.old.ID)
+	if err != nil {
+		return false, fmt.Errorf("the old master is gone: %w", err)
+	}
+	for _, child := range c.newcomers(tree) {
+		p, err := c.hold(child.ID)
+		if errors.Is(err, nginx.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if ok, err := c.runsCandidate(p); !ok || err != nil {
+			return false, err
+		}
+		c.successor = p
+		c.rec.Successor.PID, c.rec.Successor.Start = p.PID, p.Start
+		c.s.publish(func(v *view) { v.successor = &p.ID })
+		return true, c.s.store.SaveRunning(c.rec)
+	}
+	return false, c.cameUp()
+}
+
+// newcomers are what old has exec'ed since USR2. Its modules may have executed
+// programs of their own before.
+func (c *cycle) newcomers(tree nginx.Tree) []nginx.Child {
+	return slices.DeleteFunc(tree.Successors(), func(child nginx.Child) bool { return slices.Contains(c.strangers, child.ID) })
+}
+
+// runsCandidate compares what a process executes with what was verified.
+func (c *cycle) runsCandidate(p *nginx.Process) (bool, error) {
+	sha, err := nginx.HashExe(p.PID)
+	if !p.Alive() {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot read what pid %d executes: %w", p.PID, err)
+	}
+	if sha != c.rec.Successor.SHA256 {
+		return false, fmt.Errorf("pid %d executes another file (%s…) than the one that was verified (%s…)", p.PID,
+			hash8(sha), hash8(c.rec.Successor.SHA256))
+	}
+	return true, nil
+}
+
+// cameUp is asked while there is no successor. An old master that has dealt
+// with USR2, waits again and has neither a successor nor a child that may
+// become one has none to come: USR2 was refused, the file could not be
+// executed, or it ended at once.
+func (c *cycle) cameUp() error {
+	if c.usr2At.IsZero() {
+		return nil
+	}
+	if !c.usr2Done() {
+		return nil
+	}
+	exit := c.loggedExit(0)
+	text := "the successor did not come up"
+	if exit.Known {
+		text = fmt.Sprintf("the successor %v at its start", exit)
+	}
+	return &badSign{c.explained(text), condemns(exit) && exit.Signal != 0}
+}
+
+// usr2Done reports whether USR2 has had its effect and there is no successor: old
+// waits for signals again and has no child that is one or may become one.
+func (c *cycle) usr2Done() bool {
+	signals, err := nginx.ReadSignals(c.old.PID)
+	if err != nil || !signals.Waiting() {
+		return false
+	}
+	// The order matters: what old forked before it waited is there now, but
+	// between fork and execve it looks like a worker that starts.
+	tree, err := nginx.ReadTree(c.old.ID)
+	return err == nil && len(c.newcomers(tree)) == 0 && len(tree.With(nginx.RoleStarting)) == 0
+}
+
+// reapLimit is how long a master may take to reap its successor. Until then the
+// kernel does not tell how it ended.
+const reapLimit = 20 * time.Millisecond
+
+// successorLives returns how the successor ended if it did.
+func (c *cycle) successorLives() error {
+	if c.successor.Alive() {
+		return nil
+	}
+	exit := c.successor.ExitWithin(reapLimit)
+	c.takenBack = exit.Known && exit.Signal == 0 && exit.Code == 0
+	return &badSign{c.explained(fmt.Sprintf("successor %d %v", c.successor.PID, exit)), condemns(exit)}
+}
