@@ -51,10 +51,8 @@ func (c *cycle) stillAlone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, other := range tree.Successors() {
-		if other.Role == nginx.RoleMaster {
-			return &Refusal{ReasonUnitBusy, fmt.Sprintf("somebody else upgrades %s: its successor %d runs already", c.old.name(), other.PID), "it is looked at again"}
-		}
+	if err := c.old.upgradedByOthers(tree); err != nil {
+		return err
 	}
 	if len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) == 0 {
 		return &Refusal{ReasonUnitBusy, c.old.name() + " accepts no connections any more", "it is looked at again"}

@@ -134,13 +134,21 @@ func (m *master) swappable(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
+	if err := m.upgradedByOthers(tree); err != nil {
+		return err
+	}
+	return m.unitFit(ctx)
+}
+
+// upgradedByOthers refuses a master that has a successor: it ignores USR2.
+func (m *master) upgradedByOthers(tree nginx.Tree) error {
 	for _, other := range tree.Successors() {
 		if other.Role == nginx.RoleMaster {
 			return &Refusal{ReasonUnitBusy, fmt.Sprintf("somebody else upgrades %s: its successor %d runs already", m.name(), other.PID),
 				fmt.Sprintf("finish it with kill -WINCH %d, then kill -QUIT %d, or go back with kill -QUIT %d", m.PID, m.PID, other.PID)}
 		}
 	}
-	return m.unitFit(ctx)
+	return nil
 }
 
 // settleLimit is for what a master does in a reload: it loads the configuration,
