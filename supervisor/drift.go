@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -52,12 +51,7 @@ func (s *Supervisor) noteLoad(m *master, tree nginx.Tree) {
 const maxHashed = 64 << 20
 
 func hashConfig(root *nginx.Root, path string) (string, error) {
-	f, err := root.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	return nginx.HashFile(io.LimitReader(f, maxHashed))
+	return hashFirst(root, path, maxHashed)
 }
 
 func (s *Supervisor) lastLoad() *LoadedAt {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -227,10 +229,15 @@ func (b KeptBuild) unfit(root *nginx.Root) string {
 
 // hashBelow returns the SHA-256 of a file.
 func hashBelow(root *nginx.Root, path string) (string, error) {
+	return hashFirst(root, path, math.MaxInt64)
+}
+
+// hashFirst looks at no more than so many bytes of it.
+func hashFirst(root *nginx.Root, path string, most int64) (string, error) {
 	f, err := root.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	return nginx.HashFile(f)
+	return nginx.HashFile(io.LimitReader(f, most))
 }

@@ -45,18 +45,19 @@ func newDaemon(p *places) *cobra.Command {
 // that calls run; only instances is shared.
 type daemonProcess struct {
 	*places
-	log      *slog.Logger
-	notifier *systemd.Notifier
-	config   supervisor.Config
-	builds   *supervisor.Builds
-	line     *supervisor.Line
-	alerts   *alerts
-	status   *statusLine
-	metrics  *metrics
-	results  *resultUnits
-	server   *bus.Server
-	bus      *systemBus
-	repose   repose
+	log        *slog.Logger
+	notifier   *systemd.Notifier
+	config     supervisor.Config
+	builds     *supervisor.Builds
+	line       *supervisor.Line
+	alerts     *alerts
+	status     *statusLine
+	metrics    *metrics
+	results    *resultUnits
+	server     *bus.Server
+	bus        *systemBus
+	repose     repose
+	foreground map[string]int // the master of a unit that was looked at last, see noteForeground
 
 	changed  chan struct{}   // a supervisor has attached
 	reloads  chan chan error // requests to read the configuration
@@ -76,7 +77,7 @@ type daemonProcess struct {
 
 func newDaemonProcess(p *places, log *slog.Logger, level *slog.LevelVar) *daemonProcess {
 	d := &daemonProcess{places: p, log: log, notifier: systemd.NewNotifier(), builds: new(supervisor.Builds), alerts: newAlerts(), status: newStatusLine(),
-		changed: make(chan struct{}, 1), reloads: make(chan chan error), instances: make(map[string]supervised)}
+		changed: make(chan struct{}, 1), reloads: make(chan chan error), instances: make(map[string]supervised), foreground: make(map[string]int)}
 	d.metrics = newMetrics(log, d.statusesOf, d.history)
 	d.results = newResultUnits(p.store.Runtime, log)
 	d.server = &bus.Server{Instances: d.list, Reload: d.requestReload, Log: log, Level: level}

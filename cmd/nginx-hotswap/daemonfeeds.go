@@ -74,12 +74,14 @@ func (d *daemonProcess) follow() {
 // noteForeground tells the generator whether the restart of a unit may be held off.
 func (d *daemonProcess) noteForeground(s *supervisor.Supervisor) {
 	unit, pid := s.UnitName(), s.Outline().MainPID
-	if unit == "" || pid == 0 {
+	if unit == "" || pid == 0 || d.foreground[unit] == pid {
 		return
 	}
 	if err := d.newPackageHold().noteForeground(unit, pid); err != nil {
 		d.log.Warn(s.Name()+": cannot let its package restart it", "error", err)
+		return
 	}
+	d.foreground[unit] = pid
 }
 
 // passOn pokes the instances that run the file.

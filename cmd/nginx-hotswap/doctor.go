@@ -102,7 +102,7 @@ func (p *places) examineInstances(chosen []supervisor.InstanceConfig) supervisor
 		return supervisor.Finding{Check: checkInstances, Level: supervisor.LevelOK, Text: counted(len(chosen), "instance") + " to look after"}
 	}
 	return supervisor.Finding{Check: checkInstances, Level: supervisor.LevelWarning,
-		Text: "nothing is looked after: no unit matches Units=, and instance.d is empty",
+		Text: "nothing is looked after: " + noInstance,
 		Remedy: "add the unit of your nginx to Units= of [Supervisor], or name its pid file:\n" +
 			`printf '[Instance]\nPIDFile=/path/to/nginx.pid\n' >` + filepath.Join(filepath.Dir(p.config), "instance.d", "NAME.conf") +
 			" && systemctl reload nginx-hotswap"}

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // packages returns the packages whose postinst is run now, on this system, by the
@@ -85,15 +87,12 @@ func (h packageHold) lineage(pid int) (parent int, root bool) {
 		return 0, false
 	}
 	for line := range strings.Lines(string(status)) {
-		key, value, _ := strings.Cut(line, ":")
-		switch key {
-		case "PPid":
+		if value, ok := strings.CutPrefix(line, "PPid:"); ok {
 			parent, _ = strconv.Atoi(strings.TrimSpace(value)) // 0 has no ancestors
-		case "Uid":
-			root = strings.Join(strings.Fields(value), " ") == "0 0 0 0"
 		}
 	}
-	return parent, root
+	users, err := nginx.ParseUsers(status)
+	return parent, err == nil && users == nginx.Users{}
 }
 
 // packageName is what Debian policy allows, section 5.6.1.
