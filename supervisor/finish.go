@@ -18,6 +18,7 @@ func (c *cycle) finish(result Result, reason string) Result {
 	now := time.Now()
 	c.rec.finish(result, reason, now)
 	c.samples.end()
+	c.clearOldBin()
 	if result.isUpgrade() && !c.old.Alive() {
 		c.settleUnit(c.ctx)
 	}

@@ -66,6 +66,7 @@ func (c *cycle) goForward(ctx context.Context) (Result, error) {
 	case <-c.old.Exited():
 	case <-time.After(unshifted):
 	}
+	c.clearOldBin()
 	if result, why := c.unitEnds(ctx); result != "" {
 		return c.finish(result, why), nil
 	}

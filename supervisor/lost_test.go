@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -174,6 +175,49 @@ func TestOldToldToGoWhileDismissing(t *testing.T) {
 			}
 			r.waitFor(t, "a person is called", func(s supervisor.Status) bool { return strings.Contains(s.Alert, tt.says) })
 		})
+	}
+}
+
+// atWord is a log at one of whose words something happens, once.
+type atWord struct {
+	testWriter
+	word string
+	do   func()
+}
+
+func (w *atWord) Write(p []byte) (int, error) {
+	if w.do != nil && strings.Contains(string(p), w.word) {
+		w.do()
+		w.do = nil
+	}
+	return w.testWriter.Write(p)
+}
+
+// An old master that is killed when the way back is decided on, or about to be
+// gone, cannot remove its own pid file.
+func TestOldKilledBeforeReviving(t *testing.T) {
+	t.Parallel()
+	n := start(t, site(t))
+	c := quick()
+	c.Automatic = false
+	c.Upgrade.SoakSec = time.Hour
+	log := &atWord{testWriter: testWriter{t}, word: "going back to", do: func() {
+		signal(t, n.Master, unix.SIGKILL)
+		gone(t, n.Master)
+	}}
+	r := run(t, n, newStore(t), c, func(o *supervisor.Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) })
+	r.upToDate(t)
+	data, _ := n.Newer(t, '9')
+	nginxtest.Install(t, n.Binary, data)
+	answer := r.askUntil(t, request(supervisor.WaitDone), supervisor.Soaking)
+	q := request(supervisor.WaitDone)
+	q.Action = supervisor.ActionRollback
+	go func() { _, _ = r.Do(t.Context(), q) }()
+	if out := <-answer; out.Result != supervisor.Lost {
+		t.Errorf("got %+v", out)
+	}
+	if old := n.PIDPath() + nginx.OldBin; nginxtest.Exists(old) {
+		t.Errorf("%s is left behind", old)
 	}
 }
 

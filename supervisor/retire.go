@@ -195,6 +195,17 @@ func (c *cycle) removeStaleOldBin() error {
 	return c.successorRoot().Unlink(oldBin)
 }
 
+// clearOldBin removes it wherever old went otherwise than by our QUIT. It does not
+// keep a cycle from its end: USR2 replaces the file.
+func (c *cycle) clearOldBin() {
+	if c.old.Alive() {
+		return
+	}
+	if err := c.removeStaleOldBin(); err != nil {
+		c.s.log.Warn("cannot remove the pid file of the old master", "error", err)
+	}
+}
+
 // successorRoot is the same place as old's; it was opened while old lived.
 func (c *cycle) successorRoot() *nginx.Root { return c.old.root }
 

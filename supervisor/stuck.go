@@ -16,9 +16,6 @@ func (c *cycle) stuck(failed *StepError) (Result, error) {
 	left := remainsOf(c.rec)
 	if c.rec.Phase.isWayBack() && !left.old {
 		// There is no way back any more, so it cannot be blocked.
-		if err := c.removeStaleOldBin(); err != nil {
-			c.s.log.Warn("cannot remove the pid file of the old master", "error", err)
-		}
 		return c.goForward(c.ctx)
 	}
 	// What took too long has said so with its phase.

@@ -168,9 +168,7 @@ func (c *cycle) mismatch(why string) {
 
 // lostOld deals with an old master that is gone before it was told to go.
 func (c *cycle) lostOld(ctx context.Context) (Result, error) {
-	if err := c.removeStaleOldBin(); err != nil {
-		c.s.log.Warn("cannot remove the old master's pid file", "error", err)
-	}
+	c.clearOldBin()
 	if result, why := c.unitEnds(ctx); result != "" {
 		return c.finish(result, why), nil
 	}
