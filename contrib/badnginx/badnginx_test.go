@@ -84,9 +84,7 @@ func TestExecAtFirstRequest(t *testing.T) {
 func TestHelper(t *testing.T) {
 	t.Parallel()
 	n := start(t, Helper)
-	if found := tree(t, n.Master).Successors(); len(found) != 1 {
-		t.Errorf("the master has executed %v", found)
-	}
+	nginxtest.Eventually(t, "the master has executed one", func() bool { return len(tree(t, n.Master).Successors()) == 1 })
 	if status, _, err := get(n); err != nil || status != 200 {
 		t.Errorf("it answers %d: %v", status, err)
 	}
