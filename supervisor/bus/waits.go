@@ -43,9 +43,9 @@ func (s *Server) whileThere(ctx context.Context, instance *supervisor.Supervisor
 
 // endWaits ends those for instances that are gone.
 func (s *Server) endWaits() {
-	there := s.Instances()
 	s.waits.mu.Lock()
 	defer s.waits.mu.Unlock()
+	there := s.Instances() // asked before, it might not know the newest
 	for w := range s.waits.all {
 		if !slices.Contains(there, w.instance) {
 			w.cancel(errGone)
