@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func (o *ordinary) reload() {
 	o.signal(unix.SIGHUP)
 	nginxtest.Eventually(o.t, "the workers are new", func() bool {
 		now := o.workers()
-		return len(now) > 0 && now[0] != before[0]
+		return len(now) > 0 && !slices.ContainsFunc(now, func(id nginx.ID) bool { return slices.Contains(before, id) })
 	})
 }
 
