@@ -42,6 +42,7 @@ func TestBoxSystemBus(t *testing.T) {
 	t.Run("log level", func(t *testing.T) { m.in(t).logLevelOverBus() })
 	t.Run("rights", func(t *testing.T) { m.in(t).rightsOverBus() })
 	t.Run("upgrade", func(t *testing.T) { m.in(t).upgradeOverBus() })
+	t.Run("reload while systemd is out of reach", func(t *testing.T) { m.in(t).reloadedAlone() })
 	t.Run("another bus", func(t *testing.T) { m.in(t).busRestarted() })
 }
 
@@ -128,6 +129,22 @@ func (m *machine) addRule() {
 	m.eventually("the rule is read", func() bool {
 		return strings.HasPrefix(m.sh("{ "+asNobody+busctlCall+"Upgrade 'a{sv}' 1 dry-run b true; } 2>&1 || true"), "isss 0")
 	})
+}
+
+// reloadedAlone takes away the sockets of systemd and of the bus while the
+// configuration is read: the reload fails, and the daemon is not deaf afterwards.
+func (m *machine) reloadedAlone() {
+	before := m.status()
+	m.shows("mv /run/systemd/private /run/systemd/elsewhere; mv /run/dbus/system_bus_socket /run/dbus/elsewhere; nginx-hotswap reload",
+		"cannot reach systemd", "failed: 1")
+	m.sh("mv /run/systemd/elsewhere /run/systemd/private; mv /run/dbus/elsewhere /run/dbus/system_bus_socket")
+	m.sh("journalctl --sync; journalctl -u nginx-hotswap | grep 'units cannot be looked for; reload again'")
+	m.install(nextVersion(before.Running.Version, 5))
+	if s := m.cycleAfter(lastID(before)); s.Last.Result != supervisor.Upgraded {
+		m.t.Errorf("got %+v", s.Last)
+	}
+	m.sh("nginx-hotswap reload")
+	m.consistent()
 }
 
 // busRestarted takes the bus away, with and without notice: nothing happens but

@@ -180,10 +180,12 @@ func (d *daemonProcess) reload() error {
 	for _, s := range d.list() {
 		s.Configure(config)
 	}
-	if err := d.begin(); err != nil {
+	err = d.begin()
+	d.follow() // those that are known already go on
+	if err != nil {
+		d.log.Error("the configuration was read, but units cannot be looked for; reload again", "error", err)
 		return err
 	}
-	d.follow()
 	d.log.Info("the configuration was read")
 	return nil
 }
