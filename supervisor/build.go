@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"syscall"
-	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
@@ -41,8 +39,8 @@ func hash8(sha string) string { return sha[:min(8, len(sha))] }
 type Builds struct {
 	mu    sync.Mutex
 	tests chan struct{} // places for those who run nginx -t
-	known map[fileKey]Build
-	files map[fileKey]string // SHA-256 of modules and libraries
+	known fileMemo[Build]
+	files fileMemo[string] // SHA-256 of modules and libraries
 }
 
 // maxTests is how many configurations are tested at the same time: each test is
@@ -65,72 +63,37 @@ func (b *Builds) test(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// fileKey identifies contents for as long as nobody writes to the file.
-type fileKey struct {
-	dev, ino uint64
-	size     int64
-	mtime    time.Time
-}
-
-func keyOf(info os.FileInfo) (fileKey, bool) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fileKey{}, false
-	}
-	return fileKey{uint64(st.Dev), st.Ino, info.Size(), info.ModTime()}, true
-}
-
 // Of returns the build that an open file holds. It is executed with -V.
 func (b *Builds) Of(ctx context.Context, f *os.File) (Build, error) {
-	// The file itself: what its name leads to may be another by now.
-	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
-	info, err := f.Stat()
+	key, ok, err := keyOf(f)
 	if err != nil {
 		return Build{}, err
 	}
-	key, ok := keyOf(info)
 	if !ok {
 		return Build{}, fmt.Errorf("cannot identify %s", f.Name())
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if build, ok := b.known[key]; ok {
-		return build, nil
-	}
-	sha, err := nginx.HashFile(f)
-	if err != nil {
-		return Build{}, fmt.Errorf("cannot read %s: %w", f.Name(), err)
-	}
-	version, err := nginx.ReadVersion(ctx, path)
-	if err != nil {
-		return Build{SHA256: sha}, err
-	}
-	if b.known == nil || len(b.known) > 1000 {
-		b.known = make(map[fileKey]Build)
-	}
-	build := Build{Version: version, SHA256: sha}
-	b.known[key] = build
-	return build, nil
+	return b.known.of(key, func() (Build, error) {
+		sha, err := nginx.HashFile(f)
+		if err != nil {
+			return Build{}, fmt.Errorf("cannot read %s: %w", f.Name(), err)
+		}
+		// The file itself: what its name leads to may be another by now.
+		version, err := nginx.ReadVersion(ctx, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()))
+		if err != nil {
+			return Build{SHA256: sha}, err
+		}
+		return Build{Version: version, SHA256: sha}, nil
+	})
 }
 
 // hash returns the SHA-256 of an open file, which is remembered.
 func (b *Builds) hash(f *os.File) (string, error) {
-	info, err := f.Stat()
+	key, ok, err := keyOf(f)
 	if err != nil {
 		return "", err
 	}
-	key, ok := keyOf(info)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if sha, known := b.files[key]; ok && known {
-		return sha, nil
+	if !ok {
+		return nginx.HashFile(f)
 	}
-	sha, err := nginx.HashFile(f)
-	if err == nil && ok {
-		if b.files == nil || len(b.files) > 10000 {
-			b.files = make(map[fileKey]string)
-		}
-		b.files[key] = sha
-	}
-	return sha, err
+	return b.files.of(key, func() (string, error) { return nginx.HashFile(f) })
 }

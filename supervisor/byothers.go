@@ -32,7 +32,7 @@ func (c *cycle) byOthers(ctx context.Context) error {
 	if err := c.successorLives(); err != nil {
 		return err
 	}
-	if !c.unitReloaded(ctx, c.frozenUntil()) {
+	if !unitReloaded(ctx, c.old.unit, c.frozenUntil()) {
 		return &badSign{text: fmt.Sprintf("somebody has sent HUP to old master %d, which accepts again", c.old.PID)}
 	}
 	return c.passOn(ctx)
@@ -57,11 +57,11 @@ func (c *cycle) lookAgain() {
 }
 
 // unitReloaded reports whether the unit is being reloaded or was since a moment.
-func (c *cycle) unitReloaded(ctx context.Context, since time.Time) bool {
-	if c.old.unit == nil {
+func unitReloaded(ctx context.Context, unit Unit, since time.Time) bool {
+	if unit == nil {
 		return false
 	}
-	state, err := c.old.unit.State(ctx)
+	state, err := unit.State(ctx)
 	return err == nil && reloadedSince(state, since)
 }
 
@@ -108,10 +108,11 @@ func (c *cycle) askForReload() {
 	}
 	answer := make(chan bool, 1)
 	c.early = answer
+	unit := c.old.unit // the supervisor's goroutine may exchange it
 	go func() {
 		ctx, cancel := context.WithTimeout(c.ctx, followLimit)
 		defer cancel()
-		answer <- c.unitReloaded(ctx, since)
+		answer <- unitReloaded(ctx, unit, since)
 		c.poke()
 	}()
 }

@@ -21,7 +21,7 @@ func (c *cycle) catchUp(ctx context.Context) {
 		}
 		return // a reload of the unit was part of it
 	}
-	if !c.rec.Reloaded && !c.unitReloaded(ctx, c.usr2At) && !c.doubled() {
+	if !c.rec.Reloaded && !unitReloaded(ctx, c.old.unit, c.usr2At) && !c.doubled() {
 		return
 	}
 	if err := c.testOld(ctx); err != nil {

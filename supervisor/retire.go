@@ -167,7 +167,7 @@ func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 // passOnLate gives the successor the HUP of a reload of the unit that reached the
 // old master together with QUIT, and was lost with it.
 func (c *cycle) passOnLate(ctx context.Context) {
-	if c.quitAt.IsZero() || !c.unitReloaded(ctx, c.quitAt) {
+	if c.quitAt.IsZero() || !unitReloaded(ctx, c.old.unit, c.quitAt) {
 		return
 	}
 	if err := c.successor.Signal(unix.SIGHUP); err == nil {

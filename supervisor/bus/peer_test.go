@@ -247,3 +247,19 @@ func TestPeerUID(t *testing.T) {
 		t.Errorf("got %d, %v", uid, err)
 	}
 }
+
+// A connection that cannot be taken, as when there are too many open files, is not
+// the end of the others.
+func TestAcceptFails(t *testing.T) {
+	d := serve(t, nil, "nginx")
+	if err := d.listener.SetDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // it fails
+	if err := d.listener.SetDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.dial(t).Status(t.Context(), "nginx"); err != nil {
+		t.Error(err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
@@ -49,6 +50,9 @@ func (s *Server) Listen(runtime string) error {
 	return nil
 }
 
+// acceptPause is after a connection that could not be accepted.
+const acceptPause = 250 * time.Millisecond
+
 // Serve answers, and sends the signals of all connections, until the context
 // ends.
 func (s *Server) Serve(ctx context.Context) error {
@@ -58,12 +62,19 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stop()
 	for {
 		conn, err := s.listener.AcceptUnix()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("cannot accept: %w", err)
+		case err != nil: // too many open files, which pass
+			s.Log.Warn("cannot take a call", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptPause):
+			}
+		default:
+			go s.serve(ctx, conn)
 		}
-		go s.serve(ctx, conn)
 	}
 }
