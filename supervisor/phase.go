@@ -49,7 +49,7 @@ const (
 	Deferred   Result = "deferred"    // not now
 	Stuck      Result = "stuck"       // a person is needed
 	Overtaken  Result = "overtaken"   // somebody stopped or restarted nginx meanwhile
-	Lost       Result = "lost"        // the old master was killed, and the unit with it
+	Lost       Result = "lost"        // the old master was killed or told to go: there was no way back
 )
 
 // isUpgrade reports whether the successor serves in the end.

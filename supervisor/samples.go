@@ -168,8 +168,9 @@ func (c *cycle) sample(phase Phase) {
 	})
 }
 
-// sample looks at both generations. What it costs does not depend on how many
-// connections there are. asked is when the probes known were asked last.
+// sample looks at both generations. From Linux 6.2 on what it costs does not
+// depend on how many connections there are, see [nginx.CountFDs].
+// asked is when the probes known were asked last.
 func (s *Supervisor) sample(asked map[string]time.Time) (Sample, Phase) {
 	v := s.snapshot()
 	now := Sample{At: time.Now()}

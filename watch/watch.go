@@ -28,7 +28,8 @@ const surveys = 8
 type Options struct {
 	// Settle is how long a path must be without events before it is poked. Below 0 there is no such wait.
 	Settle time.Duration
-	// Rescan is the period of the slow timer, which finds what inotify does not tell. Below 0 it is off.
+	// Rescan is the period of the slow timer, which finds what inotify does not tell. Below 0 it is off, but not where there is no
+	// inotify.
 	Rescan time.Duration
 	// WriterLimit is how long a path that keeps being written may delay its poke, and at least Settle.
 	WriterLimit time.Duration

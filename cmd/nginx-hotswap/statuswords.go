@@ -59,7 +59,7 @@ func clockText(t, now time.Time) string {
 	return t.Format("2006-01-02")
 }
 
-// tookText is how long something took: 21ms, 3.2s, 1min 12s.
+// spanText is how long something took: 21ms, 3.2s, 1min 12s.
 func spanText(d time.Duration) string {
 	switch {
 	case d < time.Second:

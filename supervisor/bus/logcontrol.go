@@ -10,8 +10,8 @@ import (
 // syslogIdentifier is that of the daemon's messages in the journal.
 const syslogIdentifier = "nginx-hotswap"
 
-// levels are those of org.freedesktop.LogControl1(5), as syslog(3) has them. We
-// have four, so that several mean the same.
+// levels are those of org.freedesktop.LogControl1(5), as syslog(3) has them. Four
+// can be chosen, so that several mean the same.
 var levels = map[string]slog.Level{
 	"emerg": slog.LevelError, "alert": slog.LevelError, "crit": slog.LevelError, "err": slog.LevelError,
 	"warning": slog.LevelWarn, "notice": slog.LevelInfo, "info": slog.LevelInfo, "debug": slog.LevelDebug,

@@ -15,8 +15,8 @@ import (
 )
 
 // ErrorLog follows the error logs of a master: what is written to them from
-// now on, whoever renames them. It waits for nothing; the caller watches
-// [ErrorLog.Paths]. It is for one goroutine.
+// now on, whoever renames them. It waits for nothing: the caller asks when it has
+// a reason. It is for one goroutine.
 type ErrorLog struct {
 	master *Process
 	files  []*logFile

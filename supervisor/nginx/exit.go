@@ -30,7 +30,7 @@ func (e Exit) String() string {
 	}
 }
 
-// Crashed reports whether an end like this condemns a worker: by signal, or
+// Crashed reports whether a process ended like this in no good order: by signal, or
 // with the code of a worker that could not initialise (2, the "fatal code" of
 // ngx_process_get_status).
 func (e Exit) Crashed() bool { return e.Known && (e.Signal != 0 || e.Code == 2) }

@@ -15,9 +15,10 @@
 //
 // Root talks to PID 1 over its private socket, which needs no D-Bus daemon and
 // so works in early boot and while the daemon is being restarted; others go
-// over the system bus. Calls dial on demand: a connection that lasts would have
-// to be repaired after every daemon-reexec, one that is made per call does not.
-// Only the feed of [Changes] keeps a connection, and it reconnects by itself.
+// over the system bus. Questions share a connection that is dialled on demand,
+// ends when nobody has asked for a second, and is made anew after a
+// daemon-reexec. Only the feed of [Changes] keeps one, and it reconnects by
+// itself.
 //
 // # What was measured
 //

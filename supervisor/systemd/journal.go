@@ -15,7 +15,7 @@ import (
 // Info and below Warn, NOTICE (5) in the journal.
 const LevelNotice = slog.Level(2)
 
-// identifier is the SYSLOG_IDENTIFIER of all our entries.
+// syslogIdentifier is the SYSLOG_IDENTIFIER of all our entries.
 const syslogIdentifier = "nginx-hotswap"
 
 // NewHandler gives the handler for where stderr goes: to the journal in its

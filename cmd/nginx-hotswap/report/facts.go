@@ -29,7 +29,7 @@ func verdictOf(rec *supervisor.Record) verdict {
 	case supervisor.Stuck:
 		v.Sentence = "The way back failed: both masters were left as they were, and a person was needed."
 	case supervisor.Lost:
-		v.Sentence = "The old master was killed in the middle, and its unit ended with it."
+		v.Sentence = "The old master was killed or told to go meanwhile, so there was no way back to it."
 	default:
 		v.Sentence = "How it ended is not known."
 	}
