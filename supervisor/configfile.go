@@ -52,13 +52,13 @@ func LoadConfig(file string) (Config, []Warning, error) {
 		if err != nil {
 			return Config{}, nil, err
 		}
+		if err := c.Upgrade.checkProbes(f); err != nil {
+			return Config{}, nil, err
+		}
 		warnings = append(warnings, w...)
 	}
 	if c.Units == nil {
 		c.Units = defaults
-	}
-	if err := c.Upgrade.checkProbes(file); err != nil {
-		return Config{}, nil, err
 	}
 	more, err := c.loadInstances(filepath.Join(filepath.Dir(file), "instance.d"))
 	if err != nil {
@@ -229,9 +229,12 @@ func unknownSection(name string) string {
 func unknownKey(in, name string, keys section) string {
 	// Scratch settings: only the names are of interest.
 	for _, other := range sectionNames {
-		if _, elsewhere := new(Config).section(other)[name]; elsewhere && other != in {
+		if _, common := new(Config).section(other)[name]; common && other != in {
 			return fmt.Sprintf("[%s] %s= is ignored: it belongs to [%s]", in, name, other)
 		}
+	}
+	if _, own := new(InstanceConfig).section("Instance")[name]; own && in != "Instance" {
+		return fmt.Sprintf("[%s] %s= is ignored: it belongs to [Instance] in a file of instance.d", in, name)
 	}
 	return fmt.Sprintf("unknown key [%s] %s= is ignored%s", in, name, didYouMean(name, slices.Sorted(maps.Keys(keys)), "%s="))
 }

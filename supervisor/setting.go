@@ -42,11 +42,14 @@ func setWord(to *bool, off, on string) setting {
 	}
 }
 
+// maxCount is more than anybody means.
+const maxCount = 1 << 20
+
 func setCount(to *int, least int) setting {
 	return func(value string) error {
 		n, err := strconv.Atoi(value)
-		if err != nil || n < least || n > 1<<20 {
-			return fmt.Errorf("not a number from %d on: %q", least, value)
+		if err != nil || n < least || n > maxCount {
+			return fmt.Errorf("not a number from %d to %d: %q", least, maxCount, value)
 		}
 		*to = n
 		return nil

@@ -79,7 +79,7 @@ func (m *machine) startVigil(ctx context.Context, pid int) (*vigil, error) {
 	}
 	v.log = bufio.NewReader(log)
 	if line, err := v.log.ReadString('\n'); line != "ready\n" {
-		return nil, fmt.Errorf("cannot watch process %d: %w: %s", pid, errors.Join(err, v.cmd.Wait()), line)
+		return nil, fmt.Errorf("cannot watch process %d, the program says %q: %v", pid, line, errors.Join(err, v.cmd.Wait()))
 	}
 	return v, nil
 }

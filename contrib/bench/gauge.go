@@ -96,7 +96,10 @@ func (m *machine) read(pid int) (r reading, err error) {
 		return r, err
 	}
 	threads, err := filepath.Glob(m.proc(pid, "task") + "/*/status")
-	if err != nil || len(threads) == 0 {
+	if err == nil && len(threads) == 0 {
+		err = os.ErrNotExist
+	}
+	if err != nil {
 		return r, fmt.Errorf("cannot find the threads of process %d: %w", pid, err)
 	}
 	for _, path := range threads {

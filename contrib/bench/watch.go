@@ -44,7 +44,7 @@ func (m *machine) startWatch(ctx context.Context, args ...string) (*watch, error
 		return nil, fmt.Errorf("cannot start the observer: %w", err)
 	}
 	if line, err := w.log.ReadString('\n'); line != "ready\n" {
-		return nil, fmt.Errorf("cannot start the observer: %w: %s", errors.Join(err, w.cmd.Wait()), line)
+		return nil, fmt.Errorf("cannot start the observer, it says %q: %v", line, errors.Join(err, w.cmd.Wait()))
 	}
 	return w, nil
 }

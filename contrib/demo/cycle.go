@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,8 +19,12 @@ func (m *machine) status(ctx context.Context) (supervisor.Status, error) {
 		return supervisor.Status{}, err
 	}
 	var list []supervisor.Status
-	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 {
-		return supervisor.Status{}, fmt.Errorf("cannot read the status: %w: %s", errors.Join(err, errors.New("not one instance")), out)
+	err = json.Unmarshal([]byte(out), &list)
+	if err == nil && len(list) != 1 {
+		err = fmt.Errorf("%d instances instead of one", len(list))
+	}
+	if err != nil {
+		return supervisor.Status{}, fmt.Errorf("cannot read the status: %w: %s", err, out)
 	}
 	return list[0], nil
 }
