@@ -22,7 +22,7 @@ func (s *Supervisor) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.attached(m)
+	return s.attached(ctx, m)
 }
 
 // moved reports whether the instance has another master than the one that we
@@ -44,7 +44,7 @@ func (m *master) parentOf(pid int) bool {
 }
 
 // attached takes a master into our care.
-func (s *Supervisor) attached(m *master) error {
+func (s *Supervisor) attached(ctx context.Context, m *master) error {
 	s.current = m
 	s.backoff = 0
 	if m.unit != nil {
@@ -58,7 +58,7 @@ func (s *Supervisor) attached(m *master) error {
 	s.adopted(m)
 	s.publish(func(v *view) { v.held = s.attachment.Held })
 	s.onAttach()
-	s.sweep(m)
+	s.sweep(ctx, m)
 	if err := s.keepRunning(m); err != nil {
 		s.log.Warn(fmt.Sprintf("%s: cannot keep the running build", s.instance.Name), "error", err)
 	}
@@ -75,20 +75,6 @@ func (s *Supervisor) history(m *master) string {
 		return "watched"
 	}
 	return "upgraded from " + last.Old.Version
-}
-
-// sweep removes the second names of sockets that a cycle without an end has
-// left behind, once there is one master again.
-func (s *Supervisor) sweep(m *master) {
-	tree, err := nginx.ReadTree(m.ID)
-	if err != nil || len(tree.Successors()) > 0 {
-		return
-	}
-	held, err := m.Listeners()
-	if err != nil {
-		return
-	}
-	unlinkKept(m.root, &Record{Old: Generation{Listeners: held}}, s.log)
 }
 
 // adopted shows a master to those who ask.

@@ -88,6 +88,9 @@ func unlinkDeserted(rec *Record, log *slog.Logger) {
 	if left, err := nginx.Orphans(rec.Old.Listeners); err != nil || len(left) > 0 {
 		return // workers without a master listen
 	}
+	if len(heirs(rec.Old.Listeners)) > 0 {
+		return // somebody else has taken over
+	}
 	host, err := nginx.HostRoot()
 	if err != nil {
 		return

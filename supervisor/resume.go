@@ -202,10 +202,13 @@ func (c *cycle) runAgain(ctx context.Context) (Result, error) {
 
 // withoutOld closes the record of a cycle whose old master is gone.
 func (s *Supervisor) withoutOld(ctx context.Context, rec *Record) error {
-	successor, err := nginx.OpenID(rec.Successor.ID())
-	if err != nil {
+	successor, err := recordedSuccessor(rec)
+	if errors.Is(err, nginx.ErrGone) {
 		unlinkDeserted(rec, s.log)
 		return s.closeRecord(rec, Overtaken, "both masters are gone")
+	}
+	if err != nil {
+		return err
 	}
 	defer successor.Close()
 	if root, err := nginx.OpenRoot(successor.PID); err == nil {

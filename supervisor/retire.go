@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -186,13 +187,17 @@ func (c *cycle) retired(follows string) {
 // removeStaleOldBin removes what a killed old master left behind. One that
 // goes by itself has removed it before it exits (ngx_delete_pidfile).
 func (c *cycle) removeStaleOldBin() error {
-	oldBin := c.old.pidFile + nginx.OldBin
-	pid, err := nginx.ReadPIDFile(c.successorRoot(), oldBin)
-	if err != nil || pid != c.old.PID {
+	return removeStaleOldBin(c.successorRoot(), c.old.pidFile, c.old.PID, c.s.log)
+}
+
+func removeStaleOldBin(root *nginx.Root, pidFile string, gone int, log *slog.Logger) error {
+	oldBin := pidFile + nginx.OldBin
+	pid, err := nginx.ReadPIDFile(root, oldBin)
+	if err != nil || pid != gone {
 		return nil
 	}
-	c.s.log.Warn("the old master left its pid file behind, it is removed", "path", oldBin)
-	return c.successorRoot().Unlink(oldBin)
+	log.Warn("the old master left its pid file behind, it is removed", "path", oldBin)
+	return root.Unlink(oldBin)
 }
 
 // clearOldBin removes it wherever old went otherwise than by our QUIT. It does not

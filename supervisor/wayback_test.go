@@ -25,7 +25,7 @@ func attachTo(t *testing.T, n *nginxtest.Nginx) *Supervisor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.attached(m); err != nil {
+	if err := s.attached(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.detach)
