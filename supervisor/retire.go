@@ -31,6 +31,11 @@ func (c *cycle) sendQUIT(ctx context.Context) error {
 	} else if err := c.pidFileNamesSuccessor(); err != nil {
 		return err
 	}
+	// Workers that somebody's HUP has started since Draining would stay behind and
+	// accept for ever: a frozen master waits for none of them.
+	if err := c.byOthers(ctx); err != nil {
+		return err
+	}
 	if err := c.old.Signal(unix.SIGQUIT); err != nil && !errors.Is(err, nginx.ErrGone) {
 		return err
 	}
