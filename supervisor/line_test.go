@@ -1,9 +1,14 @@
 package supervisor_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
@@ -51,5 +56,43 @@ func TestConcurrency(t *testing.T) {
 				t.Errorf("two generations each at the same time: %v; from %v to %v", got, from, to)
 			}
 		})
+	}
+}
+
+// One whose bad build waits for the end of a package transaction to be taken off
+// the disk has one generation only: the transaction's hook, which upgrades the others,
+// does not wait for a place.
+func TestPlaceIsFreeWhileRestoringWaits(t *testing.T) {
+	t.Parallel()
+	lock := filepath.Join(t.TempDir(), "lock")
+	if err := os.WriteFile(lock, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := supervisor.NewLine(1)
+	c := quick()
+	c.Automatic = false
+	var on []*nginxtest.Nginx
+	var by []*running
+	for range 2 {
+		n := start(t, traffic.Site{})
+		r := run(t, n, newStore(t), c, func(o *supervisor.Options) {
+			o.Line, o.PackageLocks = line, []supervisor.PackageLock{{Path: lock, Kind: unix.F_WRLCK}}
+		})
+		r.upToDate(t)
+		on, by = append(on, n), append(by, r)
+	}
+	nginxtest.Install(t, on[0].Binary, makeBad(t, on[0], badnginx.CrashAtStart, 0))
+	data, version := on[1].Newer(t, '8')
+	nginxtest.Install(t, on[1].Binary, data)
+	lockFile(t, lock, unix.F_WRLCK)
+	q := request(supervisor.WaitDone)
+	q.Origin = supervisor.OriginDpkg
+	if out := <-by[0].ask(t, q); out.Result != supervisor.RolledBack {
+		t.Fatalf("got %+v", out)
+	}
+	by[1].ask(t, q)
+	by[1].waitFor(t, "the other is upgraded", func(s supervisor.Status) bool { return s.Running.Version == version })
+	if phase := by[0].Status().Phase; phase != supervisor.Restoring {
+		t.Errorf("the first is in %s, so there was nothing to wait for", phase)
 	}
 }

@@ -67,6 +67,7 @@ func (c *cycle) restored(context.Context) (bool, error) { return c.restoreDone, 
 func (c *cycle) restore(ctx context.Context) error {
 	c.restoreDone = true
 	c.s.publish(func(v *view) { v.successor = nil })
+	c.leaveLine() // others need not wait with us for a package transaction's end
 	if !c.rec.Condemned {
 		return nil
 	}
