@@ -106,6 +106,7 @@ func (s *Supervisor) Once(ctx context.Context, r Request) Outcome {
 	ask := request{r, make(chan Outcome, 1)}
 	ask.Wait = WaitDone
 	s.serve(ctx, ask)
+	s.serveLater(ctx)
 	select {
 	case out := <-ask.reply:
 		return out

@@ -103,6 +103,7 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 		return err
 	}
 	s.log.Info(fmt.Sprintf("%s: going on with cycle %s in phase %s", s.instance.Name, rec.ID, rec.Phase))
+	s.hearFirst(c)
 	result, err := c.runAgain(ctx)
 	s.concluded(c, result, "")
 	return err
@@ -196,6 +197,9 @@ func (c *cycle) runAgain(ctx context.Context) (Result, error) {
 	}
 	if c.successor == nil && c.rec.Phase != Starting {
 		return c.failed(ctx, &StepError{c.rec.Phase, fmt.Errorf("successor %d is gone", c.rec.Successor.PID)})
+	}
+	if c.undo {
+		return c.failed(ctx, &StepError{c.rec.Phase, errAsked})
 	}
 	return c.run(ctx, c.rec.Phase)
 }

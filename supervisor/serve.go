@@ -9,7 +9,18 @@ import (
 
 // serve answers a request while no cycle runs.
 func (s *Supervisor) serve(ctx context.Context, r request) {
-	if err := s.resume(ctx); err != nil {
+	if rec := s.leftRunning(); r.DryRun && rec != nil {
+		r.reply <- Outcome{Code: ExitDeferred, Result: Deferred, Cycle: rec.ID, Text: fmt.Sprintf("busy: a cycle was interrupted in %s; "+
+			"the daemon goes on with it, or `nginx-hotswap upgrade` does", rec.Phase)}
+		return
+	}
+	s.first = &r
+	err := s.resume(ctx)
+	if s.first == nil {
+		return // the cycle that went on has answered
+	}
+	s.first = nil
+	if err != nil {
 		r.reply <- outcomeOf(err)
 		return
 	}

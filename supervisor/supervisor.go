@@ -38,6 +38,7 @@ type Supervisor struct {
 	onFinish func(*Record)
 	waiting  []request // for the cycle that runs
 	later    []request // for after it
+	first    *request  // came before the cycle that is gone on with
 	oneShot  Wait      // set by Once: no daemon stays behind
 	hook     bool      // set by Once: a package manager waits for it
 
