@@ -131,14 +131,14 @@ func (s *Supervisor) objection(c *candidate) string {
 
 // inputs identifies everything cheap to see that a refusal may have depended
 // on: the candidate, the main configuration file, and the last reload.
-func (s *Supervisor) inputs(c *candidate) string { return s.files(c) + s.workers() }
+func (s *Supervisor) inputs(c *candidate) string { return s.files(c.build.Key()) + s.workers() }
 
-func (s *Supervisor) files(c *candidate) string {
+func (s *Supervisor) files(key string) string {
 	info, err := s.current.root.Stat(s.current.files.Config)
 	if err != nil {
-		return c.build.Key()
+		return key
 	}
-	return fmt.Sprint(c.build.Key(), " ", info.Size(), info.ModTime().UnixNano())
+	return fmt.Sprint(key, " ", info.Size(), info.ModTime().UnixNano())
 }
 
 // workers tells one load of the configuration from the next.
@@ -196,7 +196,7 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 	defer c.close()
 	c.candidate = candidate
 	rec.Drift = s.drift(m)
-	files, workers := s.files(candidate), s.workers()
+	files, workers := s.files(candidate.build.Key()), s.workers()
 	result, err := c.run(ctx, Verifying)
 	if result == RolledBack || result == Stuck {
 		workers = s.workers() // the way back has started them anew, which is no reload

@@ -212,6 +212,7 @@ func (s *Supervisor) adoptForeign(ctx context.Context, rec *Record, condemned bo
 	c := s.newCycle(ctx, s.current, rec)
 	defer c.close()
 	c.usr2At = rec.Started
+	files := s.files(rec.Successor.Key())
 	var result Result
 	successor, err := c.hold(rec.Successor.ID())
 	if err == nil {
@@ -225,7 +226,7 @@ func (s *Supervisor) adoptForeign(ctx context.Context, rec *Record, condemned bo
 			result, err = c.run(ctx, Starting)
 		}
 	}
-	s.concluded(c, result, "")
+	s.concluded(c, result, files+s.workers())
 	if err != nil {
 		s.log.Info(fmt.Sprintf("%s: the cycle is interrupted and will be continued", s.instance.Name), "cause", err)
 	}

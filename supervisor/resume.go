@@ -104,8 +104,9 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 	}
 	s.log.Info(fmt.Sprintf("%s: going on with cycle %s in phase %s", s.instance.Name, rec.ID, rec.Phase))
 	s.hearFirst(c)
+	files := s.files(rec.Successor.Key())
 	result, err := c.runAgain(ctx)
-	s.concluded(c, result, "")
+	s.concluded(c, result, files+s.workers())
 	return err
 }
 
