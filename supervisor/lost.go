@@ -81,11 +81,17 @@ func (c *cycle) goForward(ctx context.Context) (Result, error) {
 			return "", err
 		}
 	}
-	result, reason := c.ending()
+	_, reason := c.ending()
+	return c.lost(reason), nil
+}
+
+// lost is the end of a cycle without the old master. If the successor is no more
+// either a person has to know.
+func (c *cycle) lost(reason string) Result {
 	if c.deserted() {
 		c.s.deserted = reason
 	}
-	return c.finish(result, reason), nil
+	return c.finish(Lost, reason)
 }
 
 // tellDeserted is at once, whatever there is still to do: only a person may start
@@ -114,10 +120,7 @@ func (c *cycle) withoutMaster() string {
 	if !c.deserted() {
 		return ""
 	}
-	var orphans []*nginx.Process
-	if !c.old.Alive() {
-		orphans = c.oldOrphans()
-	}
+	orphans := c.leftWorkers()
 	start := "start nginx"
 	if c.old.unit != nil { // it is active as long as one of them finishes something
 		start = fmt.Sprintf("run `systemctl restart %s`", c.old.unit.Name())
@@ -129,5 +132,24 @@ func (c *cycle) withoutMaster() string {
 	for i, p := range orphans {
 		pids[i] = p.PID
 	}
-	return fmt.Sprintf("; its workers serve without a master: run `%s`, then %s", kill("QUIT", pids...), start)
+	return fmt.Sprintf("; workers serve without a master: run `%s`, then %s", kill("QUIT", pids...), start)
+}
+
+// leftWorkers are those of either master that accept although it was killed: nobody
+// could start nginx beside them.
+func (c *cycle) leftWorkers() []*nginx.Process {
+	var found []*nginx.Process
+	if !c.old.Alive() {
+		found = c.oldOrphans()
+	}
+	if c.successor == nil || c.successor.Alive() {
+		return found
+	}
+	for id := range c.workers {
+		title, err := nginx.ReadTitle(id.PID)
+		if err == nil && title.Role == nginx.RoleWorker && c.watched[id].Alive() {
+			found = append(found, c.watched[id])
+		}
+	}
+	return found
 }

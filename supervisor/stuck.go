@@ -24,7 +24,7 @@ func (c *cycle) stuck(failed *StepError) (Result, error) {
 		reason = failed.Err.Error()
 	}
 	if !left.old && !left.successor {
-		return c.finish(Lost, reason+"; "+left.text()), nil
+		return c.lost(reason + "; neither master is left" + c.withoutMaster()), nil
 	}
 	return c.finish(Stuck, reason), nil
 }

@@ -174,7 +174,7 @@ func (c *cycle) lostOld(ctx context.Context) (Result, error) {
 		return c.finish(result, why), nil
 	}
 	if c.successor == nil || !c.successor.Alive() {
-		return c.finish(Lost, fmt.Sprintf("old master %d %v and no successor is there%s", c.old.PID, c.old.Exit(), c.withoutMaster())), nil
+		return c.lost(fmt.Sprintf("old master %d %v and no successor is there%s", c.old.PID, c.old.Exit(), c.withoutMaster())), nil
 	}
 	if c.rec.Phase.isWayBack() {
 		return c.goForward(ctx) // for the reason that is on record
