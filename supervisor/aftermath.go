@@ -26,6 +26,30 @@ func recordedSuccessor(rec *Record) (*nginx.Process, error) {
 	return nil, nginx.ErrGone
 }
 
+// findHeir finds a successor that nobody has seen before the old master was gone.
+// Between fork and execve it is none yet.
+func (c *cycle) findHeir(ctx context.Context) {
+	if c.successor != nil || c.rec.Successor.PID != 0 {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, aloneFor)
+	defer cancel()
+	_ = c.runner().await(limited, true, func(context.Context) (bool, error) { // there may be none
+		p, err := recordedSuccessor(c.rec)
+		if err != nil {
+			return false, nil
+		}
+		defer p.Close()
+		if c.successor, err = c.hold(p.ID); err != nil {
+			return false, nil
+		}
+		id := p.ID
+		c.s.publish(func(v *view) { v.successor = &id })
+		c.save()
+		return true, nil
+	})
+}
+
 // heirs are the masters, and those that are about to become one, that hold one of
 // the sockets and have no master above them.
 func heirs(sockets []nginx.Listener) []nginx.ID {

@@ -86,6 +86,9 @@ func (p killPlan) kill(v view) {
 			id = firstSuccessor(*v.main)
 		}
 	}
+	if p.Phase == Starting && p.Point == afterAct {
+		firstSuccessor(*v.main) // without old there is none before
+	}
 	master, err := nginx.OpenID(*id)
 	if err != nil {
 		panic(err)
@@ -143,6 +146,7 @@ var kills = []struct {
 	{Returning, afterCondition, "successor", RolledBack, oldServes},
 	{Dismissing, beforeAct, "successor", RolledBack, oldServes},
 
+	{Starting, afterAct, "old", Lost, successorServes},
 	{Starting, afterCondition, "old", Lost, successorServes},
 	{Shifting, beforeAct, "old", Lost, successorServes},
 	{Shifting, afterCondition, "old", Upgraded, successorServes},

@@ -173,6 +173,7 @@ func (c *cycle) lostOld(ctx context.Context) (Result, error) {
 	if result, why := c.unitEnds(ctx); result != "" {
 		return c.finish(result, why), nil
 	}
+	c.findHeir(ctx)
 	if c.successor == nil || !c.successor.Alive() {
 		return c.lost(fmt.Sprintf("old master %d %v and no successor is there%s", c.old.PID, c.old.Exit(), c.withoutMaster())), nil
 	}
