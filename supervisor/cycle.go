@@ -31,15 +31,13 @@ type cycle struct {
 	watched map[nginx.ID]*nginx.Process
 	// workers are those of watched that are the successor's.
 	workers map[nginx.ID]bool
-	// strangers were children of old before USR2 and no workers.
-	strangers []nginx.ID
-	crashes   []time.Time // of the successor's workers
-	prober    *prober     // nil until the successor soaks
-	logs      *nginx.ErrorLog
-	lines     []logLine   // the last ones
-	samples   *sampler    // nil before Starting
-	early     <-chan bool // systemd's answer whether the unit was reloaded before Soaking, until it is heard
-	place     bool        // in the line of those that run two generations
+	crashes []time.Time // of the successor's workers
+	prober  *prober     // nil until the successor soaks
+	logs    *nginx.ErrorLog
+	lines   []logLine   // the last ones
+	samples *sampler    // nil before Starting
+	early   <-chan bool // systemd's answer whether the unit was reloaded before Soaking, until it is heard
+	place   bool        // in the line of those that run two generations
 
 	untold                  time.Time // when the phase began, until the unit is told
 	usr2At, winchAt, quitAt time.Time

@@ -79,7 +79,7 @@ func (c *cycle) lateSuccessor() error {
 	if err != nil {
 		return errOldGone
 	}
-	for _, child := range tree.Successors() {
+	for _, child := range c.newcomers(tree) {
 		p, err := c.hold(child.ID)
 		if errors.Is(err, nginx.ErrGone) {
 			continue

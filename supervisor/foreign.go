@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -60,6 +61,7 @@ func (s *Supervisor) foreignRecord(ctx context.Context, tree nginx.Tree) *Record
 		if m.leaving(tree) {
 			held = nil // what it may still have is nothing that can be taken over
 		}
+		others := slices.DeleteFunc(tree.Successors(), func(other nginx.Child) bool { return other.ID == child.ID })
 		now := time.Now()
 		return &Record{
 			Version: recordVersion, ID: newID(now), Boot: bootID(), Instance: s.instance.Name, Unit: s.unitName,
@@ -67,6 +69,7 @@ func (s *Supervisor) foreignRecord(ctx context.Context, tree nginx.Tree) *Record
 			Old: Generation{PID: m.PID, Start: m.Start, Version: m.build.Number, SHA256: m.build.SHA256, Libraries: m.build.Libraries,
 				Workers: identities(tree.With(nginx.RoleWorker)), Listeners: held},
 			Successor: Generation{PID: child.PID, Start: child.Start, Version: build.Number, SHA256: build.SHA256, Libraries: build.Libraries},
+			Strangers: identities(others),
 		}
 	}
 	return nil
@@ -239,7 +242,7 @@ func (c *cycle) dismissForeign(ctx context.Context) error {
 	if err != nil {
 		return nil // old is gone, and nobody is its successor any more
 	}
-	for _, child := range tree.Successors() {
+	for _, child := range c.newcomers(tree) {
 		if c.successor != nil && child.ID == c.successor.ID && c.noWayBack() {
 			return nil // it is all that is left
 		}

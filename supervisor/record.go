@@ -41,7 +41,10 @@ type Record struct {
 	Expected  *probe.Differential `json:"expected,omitempty"`
 	Old       Generation          `json:"old"`
 	Successor Generation          `json:"successor"`
-	Steps     []StepRecord        `json:"steps"`
+	// Strangers were children of old before USR2 and no workers: programs that
+	// its modules have executed.
+	Strangers []nginx.ID   `json:"strangers,omitempty"`
+	Steps     []StepRecord `json:"steps"`
 }
 
 // Generation is one of the two masters of a cycle.

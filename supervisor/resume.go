@@ -61,8 +61,8 @@ func endOrphans(orphans []nginx.ID) {
 // begun reports whether old has been touched by the cycle: before USR2 there
 // is nothing to carry on, the next look begins anew.
 func begun(ctx context.Context, old *nginx.Process, rec *Record) (bool, error) {
-	if !rec.Phase.isEarly() {
-		return true, nil
+	if rec.Phase != Starting {
+		return !rec.Phase.isEarly(), nil
 	}
 	// A USR2 that is still on its way must have had its effect.
 	for {
@@ -71,7 +71,7 @@ func begun(ctx context.Context, old *nginx.Process, rec *Record) (bool, error) {
 			return true, nil // old is gone, which is seen later
 		}
 		tree, err := nginx.ReadTree(old.ID)
-		if err != nil || len(tree.Successors()) > 0 {
+		if err != nil || len((&cycle{rec: rec}).newcomers(tree)) > 0 {
 			return true, nil
 		}
 		if signals.Waiting() && len(tree.With(nginx.RoleStarting)) == 0 {

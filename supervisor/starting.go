@@ -58,7 +58,7 @@ func (c *cycle) stillAlone(ctx context.Context) error {
 		return &Refusal{ReasonUnitBusy, c.old.name() + " accepts no connections any more", "it is looked at again"}
 	}
 	c.rec.Old.Workers = identities(tree.With(nginx.RoleWorker))
-	c.strangers = identities(tree.Successors())
+	c.rec.Strangers = identities(tree.Successors())
 	return c.old.unitFit(ctx)
 }
 

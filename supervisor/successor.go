@@ -37,7 +37,7 @@ func (c *cycle) findSuccessor() (bool, error) {
 // newcomers are what old has exec'ed since USR2. Its modules may have executed
 // programs of their own before.
 func (c *cycle) newcomers(tree nginx.Tree) []nginx.Child {
-	return slices.DeleteFunc(tree.Successors(), func(child nginx.Child) bool { return slices.Contains(c.strangers, child.ID) })
+	return slices.DeleteFunc(tree.Successors(), func(child nginx.Child) bool { return slices.Contains(c.rec.Strangers, child.ID) })
 }
 
 // runsCandidate compares what a process executes with what was verified.
