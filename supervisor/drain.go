@@ -161,10 +161,26 @@ func (c *cycle) confirmed() (bool, error) {
 	if !c.cfg.ConfirmManual || c.rec.Confirmed {
 		return true, nil
 	}
+	if c.noWayBack() {
+		c.nothingToConfirm()
+		return true, nil
+	}
 	if !c.confirmUntil.IsZero() && !time.Now().Before(c.confirmUntil) {
 		return false, errUnconfirmed
 	}
 	return false, nil
+}
+
+// nothingToConfirm tells that nobody is waited for any more: the old master cannot
+// come back.
+func (c *cycle) nothingToConfirm() {
+	if c.s.snapshot().note == "" {
+		return // it was told
+	}
+	c.show(func(s *CycleStatus) { s.ConfirmUntil = nil })
+	c.s.publish(func(v *view) { v.note = "" })
+	c.s.log.Warn(fmt.Sprintf("%s: old master %d is gone, or somebody has told it to go: there is no way back to it, so there is nothing to confirm",
+		c.rec.Instance, c.old.PID))
 }
 
 func forked(tree nginx.Tree) []nginx.Child {
