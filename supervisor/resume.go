@@ -226,7 +226,7 @@ func (s *Supervisor) withoutOld(ctx context.Context, rec *Record) error {
 	unit, state := s.recordedUnit(ctx, rec)
 	if unit != nil && state.MainPID == successor.PID {
 		s.notifyUnit(unit, successor.PID, "STATUS="+unitStatus(rec.Successor.Version, time.Now(), "upgraded from "+rec.Old.Version))
-		if state.PIDFile == "" {
+		if state.PIDFile == "" || rec.Reloaded { // as in settleUnit
 			if err := unit.Reload(ctx); err != nil {
 				s.log.Warn("cannot reload systemd", "error", err)
 			}

@@ -230,7 +230,7 @@ func (c *cycle) settleUnit(ctx context.Context) {
 		c.s.notifyUnit(unit, c.successor.PID, fmt.Sprintf("MAINPID=%d", c.successor.PID),
 			"STATUS="+unitStatus(c.rec.Successor.Version, c.successorSince(), "upgraded from "+c.rec.Old.Version))
 	}
-	if !c.movedEarly {
+	if !c.movedEarly && !c.rec.Reloaded { // by us, or perhaps by a reload of the unit
 		return
 	}
 	// MainPID moved while old was the successor's parent: systemd takes it
