@@ -91,7 +91,7 @@ func (s *Supervisor) undecided(err error) {
 
 // mayTry decides whether a candidate is tried without being asked.
 func (s *Supervisor) mayTry(c *candidate) bool {
-	s.endStandIn()
+	s.endStandIn(c)
 	s.warnOverwritten(c)
 	why := s.objection(c)
 	s.publish(func(v *view) { v.disk, v.pending = c.build, why })
@@ -99,9 +99,10 @@ func (s *Supervisor) mayTry(c *candidate) bool {
 }
 
 // endStandIn is for when somebody has put something else on disk: if the kept
-// build comes there again, it was not us.
-func (s *Supervisor) endStandIn() {
-	if s.attachment.Restored != nil {
+// build comes there again, it was not us. Where there was no way back to the old
+// master it is on disk before it runs.
+func (s *Supervisor) endStandIn(c *candidate) {
+	if r := s.attachment.Restored; r != nil && r.SHA256 != c.build.SHA256 {
 		s.remember(func(a *Attachment) { a.Restored = nil })
 	}
 }
@@ -215,7 +216,9 @@ func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 	switch result {
 	case Upgraded, Adopted:
 		s.detach() // the next look attaches to the successor
-		s.remember(func(a *Attachment) { a.settle(false) })
+		s.remember(func(a *Attachment) {
+			a.settle(a.Restored != nil && a.Restored.SHA256 == c.rec.Successor.SHA256)
+		})
 	case Overtaken, Lost:
 		s.detach()
 	case RolledBack, Stuck:

@@ -128,6 +128,16 @@ func TestOldToldToGoBeforeDismissing(t *testing.T) {
 	})
 	stop()
 	requireServer(t, n, n.Version)
+	// What was installed does not run, whichever way led back.
+	r.waitFor(t, "a person is told", func(s supervisor.Status) bool { return strings.Contains(s.Alert, "stands in for") })
+	if out := <-r.ask(t, request(supervisor.WaitDone)); out.Code != supervisor.ExitRolledBack {
+		t.Errorf("got %+v", out)
+	}
+	q := request(supervisor.WaitDone)
+	q.Action = supervisor.ActionRollback
+	if out, err := r.Do(t.Context(), q); err != nil || out.Code != supervisor.ExitFailure {
+		t.Errorf("it went back to the condemned build: %+v, %v", out, err)
+	}
 }
 
 // When both masters were told to go nobody is left that could start workers, and

@@ -56,7 +56,8 @@ func (s *Supervisor) chooseKept(name string) (KeptBuild, error) {
 	return s.vault().Find(name)
 }
 
-// earlier is the SHA-256 of the build before the last upgrade.
+// earlier is the SHA-256 of the build before the last upgrade from a good one: the
+// way to a kept build may have begun at a condemned one.
 func (s *Supervisor) earlier() string {
 	records, err := s.store.History(s.log)
 	if err != nil {
@@ -64,7 +65,8 @@ func (s *Supervisor) earlier() string {
 	}
 	sha := ""
 	for _, rec := range records {
-		if rec.Instance == s.instance.Name && rec.Result.isUpgrade() && rec.Old.SHA256 != s.current.build.SHA256 {
+		if rec.Instance == s.instance.Name && rec.Result.isUpgrade() && rec.Old.SHA256 != s.current.build.SHA256 &&
+			s.attachment.condemnation(rec.Old.Key()) == nil {
 			sha = rec.Old.SHA256
 		}
 	}

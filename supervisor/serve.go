@@ -99,7 +99,7 @@ func (s *Supervisor) serveUpgrade(ctx context.Context, r request) {
 		r.reply <- s.alreadyCurrent(r.Origin)
 		return
 	}
-	s.endStandIn()
+	s.endStandIn(c)
 	s.publish(func(v *view) { v.disk = c.build })
 	if out, refused := s.mayServe(r, c); refused {
 		c.Close()
