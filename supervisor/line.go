@@ -33,6 +33,13 @@ func (l *Line) join() (bool, <-chan struct{}) {
 	return true, nil
 }
 
+// take takes a place, also where there is none: two generations run already.
+func (l *Line) take() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.taken++
+}
+
 func (l *Line) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -96,3 +96,35 @@ func TestPlaceIsFreeWhileRestoringWaits(t *testing.T) {
 		t.Errorf("the first is in %s, so there was nothing to wait for", phase)
 	}
 }
+
+// A cycle that is gone on with has two generations, too: another instance waits for
+// its verdict.
+func TestPlaceOfAnInterruptedCycle(t *testing.T) {
+	t.Parallel()
+	n, _, store := interrupted(t, supervisor.Soaking, func(u *supervisor.UpgradeConfig) { u.SoakSec = time.Hour })
+	line := supervisor.NewLine(1)
+	inLine := func(o *supervisor.Options) { o.Line = line }
+	c := quick()
+	c.Upgrade.SoakSec = time.Second
+	first := run(t, n, store, c, inLine)
+	first.waitFor(t, "it goes on", func(s supervisor.Status) bool { return s.Phase == supervisor.Soaking })
+	other, otherStore := start(t, traffic.Site{}), newStore(t)
+	second := run(t, other, otherStore, quick(), inLine)
+	second.upToDate(t)
+	nginxtest.Install(t, other.Binary, newer(t, other))
+	if out := <-second.ask(t, request(supervisor.WaitDone)); out.Result != supervisor.Upgraded {
+		t.Fatalf("got %+v", out)
+	}
+	first.waitFor(t, "it is upgraded", func(s supervisor.Status) bool { return s.Phase == supervisor.Idle && s.Last != nil })
+	var verdict time.Time // is no earlier
+	for _, step := range history(t, store)[0].Steps {
+		if step.Phase == supervisor.Soaking {
+			verdict = step.Started.Add(c.Upgrade.SoakSec)
+		}
+	}
+	for _, step := range history(t, otherStore)[0].Steps {
+		if step.Phase == supervisor.Starting && step.Started.Before(verdict) {
+			t.Errorf("it began at %v, the other's verdict came at %v or later", step.Started, verdict)
+		}
+	}
+}

@@ -99,6 +99,10 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 	c := s.newCycle(ctx, m, rec)
 	defer c.close()
 	c.verdict = rec.Phase == Draining || rec.Phase == Retiring
+	if !c.verdict {
+		c.s.line.take()
+		c.place = true
+	}
 	if err := c.findAgain(); err != nil {
 		return err
 	}
