@@ -27,6 +27,9 @@ func (c *cycle) soaked(ctx context.Context) (bool, error) {
 	if err := c.badSign(); err != nil {
 		return false, err
 	}
+	if err := c.successorListens(); err != nil {
+		return false, err
+	}
 	if err := c.byOthers(ctx); err != nil {
 		return false, err
 	}

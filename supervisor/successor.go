@@ -92,6 +92,22 @@ func (c *cycle) usr2Done() bool {
 // kernel does not tell how it ended.
 const reapLimit = 20 * time.Millisecond
 
+// successorListens is a bad sign when somebody has told the successor to go: with
+// old frozen nobody accepts until it has finished, and that probes fail then says
+// nothing about the build.
+func (c *cycle) successorListens() error {
+	if held, err := c.successor.HoldsAny(c.rec.Old.streams()); err != nil || held || c.successorStays() {
+		return nil
+	}
+	// One that exits has closed its sockets a moment before it is gone.
+	c.successor.ExitWithin(reapLimit)
+	if err := c.successorLives(); err != nil {
+		return err
+	}
+	c.takenBack = true
+	return &badSign{text: fmt.Sprintf("somebody has told successor %d to go", c.successor.PID)}
+}
+
 // successorLives returns how the successor ended if it did.
 func (c *cycle) successorLives() error {
 	if c.successor.Alive() {
