@@ -1,5 +1,11 @@
 package supervisor
 
+import (
+	"context"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
+)
+
 // leftRunning is the record of a cycle that may have touched the masters and that
 // nobody goes on with yet, or nil.
 func (s *Supervisor) leftRunning() *Record {
@@ -19,4 +25,37 @@ func (s *Supervisor) hearFirst(c *cycle) {
 	}
 	s.first = nil
 	s.meanwhile(c, *r)
+}
+
+// restoreWithoutOld is what goForward would have done: the kept binary takes the
+// place of the condemned one that is all that serves, and the next look swaps to it.
+func (s *Supervisor) restoreWithoutOld(ctx context.Context, rec *Record) error {
+	p, err := nginx.OpenID(rec.Successor.ID())
+	if err != nil {
+		return err
+	}
+	unit, state := s.recordedUnit(ctx, rec)
+	m, err := s.learn(ctx, p, unit, state)
+	if err != nil {
+		p.Close()
+		s.retryIn(pauseUnit) // it still starts, perhaps
+		return err
+	}
+	defer m.Close()
+	if err := s.recall(); err != nil {
+		s.log.Warn("the cycle goes on without what is remembered of the instance", "error", err)
+	}
+	c := s.newCycle(ctx, m, rec)
+	defer c.close()
+	c.noWay = true
+	if c.successor, err = c.hold(m.ID); err != nil {
+		return err
+	}
+	_ = c.enter(Restoring) // it tells
+	var result Result
+	if err = c.restore(ctx); err == nil {
+		result = c.lost(rec.Reason + "; the old master is gone, so there is no way back to it" + c.withoutMaster())
+	}
+	s.concluded(c, result, "")
+	return err
 }

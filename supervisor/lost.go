@@ -77,6 +77,9 @@ func (c *cycle) goForward(ctx context.Context) (Result, error) {
 		return "", err
 	}
 	if !c.restoreDone {
+		if c.rec.Condemned { // may take long, and is to be done whatever becomes of us
+			_ = c.enter(Restoring) // it tells
+		}
 		if err := c.restore(ctx); err != nil {
 			return "", err
 		}

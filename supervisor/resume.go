@@ -8,7 +8,6 @@ import (
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
-	"golang.org/x/sys/unix"
 )
 
 // resume goes on with a cycle that was left running by a supervisor that is no
@@ -46,16 +45,6 @@ func (s *Supervisor) resume(ctx context.Context) error {
 		return s.store.Drop(s.instance.Name)
 	}
 	return s.carryOn(ctx, old, rec)
-}
-
-// endOrphans asks workers without a master to finish.
-func endOrphans(orphans []nginx.ID) {
-	for _, id := range orphans {
-		if p, err := nginx.OpenID(id); err == nil {
-			_ = p.Signal(unix.SIGQUIT) // it may be gone
-			p.Close()
-		}
-	}
 }
 
 // begun reports whether old has been touched by the cycle: before USR2 there
@@ -223,6 +212,9 @@ func (s *Supervisor) withoutOld(ctx context.Context, rec *Record) error {
 	if root, err := nginx.OpenRoot(successor.PID); err == nil {
 		unlinkKept(root, rec, s.log)
 		root.Close()
+	}
+	if rec.Condemned {
+		return s.restoreWithoutOld(ctx, rec)
 	}
 	if rec.Phase != Retiring {
 		return s.closeRecord(rec, Overtaken, "the old master is gone, the successor serves")
