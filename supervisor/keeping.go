@@ -45,6 +45,9 @@ func (c *cycle) joinLine(ctx context.Context) error {
 			if c.undo {
 				return errAsked
 			}
+			if c.s.attachment.Held && c.rec.Origin == OriginWatch {
+				return &Refusal{ReasonUnitBusy, "held while it waited for another instance", "it is looked at again"}
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

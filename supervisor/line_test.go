@@ -128,3 +128,38 @@ func TestPlaceOfAnInterruptedCycle(t *testing.T) {
 		}
 	}
 }
+
+// Who holds an instance that waits in the line is told that nothing is upgraded, and
+// nothing is.
+func TestHeldInTheLine(t *testing.T) {
+	t.Parallel()
+	line := supervisor.NewLine(1)
+	inLine := func(o *supervisor.Options) { o.Line = line }
+	n, c := start(t, traffic.Site{}), quick()
+	c.Upgrade.SoakSec = time.Hour
+	first := run(t, n, newStore(t), c, inLine)
+	first.upToDate(t)
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	first.askUntil(t, request(supervisor.WaitDone), supervisor.Soaking)
+	other := start(t, traffic.Site{})
+	second := run(t, other, newStore(t), quick(), inLine)
+	second.upToDate(t)
+	nginxtest.Install(t, other.Binary, newer(t, other))
+	second.Poke()
+	second.waitFor(t, "it waits", func(s supervisor.Status) bool { return s.Phase == supervisor.Keeping })
+	q := request(supervisor.WaitDone)
+	q.Action = supervisor.ActionHold
+	if out, err := second.Do(t.Context(), q); err != nil || out.Code != supervisor.ExitOK {
+		t.Fatalf("got %+v, %v", out, err)
+	}
+	second.waitFor(t, "it is left alone", func(s supervisor.Status) bool { return s.Phase == supervisor.Idle && s.Held && s.Reason == "held" })
+	q.Action = supervisor.ActionRollback
+	if out, err := first.Do(t.Context(), q); err != nil || out.Result != supervisor.RolledBack {
+		t.Errorf("got %+v, %v", out, err)
+	}
+	q.Action = supervisor.ActionUnhold
+	if _, err := second.Do(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	second.waitFor(t, "it is upgraded", func(s supervisor.Status) bool { return s.Last != nil && s.Last.Result == supervisor.Upgraded })
+}
