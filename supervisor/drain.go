@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -119,8 +120,14 @@ func (c *cycle) newerWaits(ctx context.Context) bool {
 	if key == c.rec.Successor.Key() || key == c.newer || c.s.objection(newer) != "" {
 		return false
 	}
-	c.newer = key // it is looked at once
-	if c.s.inspect(ctx, c.old, newer) != nil || c.s.testConfig(ctx, c.old) != nil {
+	err = c.s.inspect(ctx, c.old, newer)
+	if err == nil {
+		err = c.s.testConfig(ctx, c.old)
+	}
+	if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Code() != ExitDeferred {
+		c.newer = key // it is looked at once
+	}
+	if err != nil {
 		return false
 	}
 	c.s.audit().Cycle(EventPending, c.rec, 0, "a newer %s %s waits: old master %d goes before KeepOldSec= is over", newer.path, newer.build.Short(), c.old.PID)

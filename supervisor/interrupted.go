@@ -16,6 +16,19 @@ func (s *Supervisor) leftRunning() *Record {
 	return rec
 }
 
+// cannotGoOn says once why a cycle that was interrupted is left alone for a while.
+// Nobody tells when the reason has passed.
+func (s *Supervisor) cannotGoOn(err error) {
+	s.backoff = min(max(2*s.backoff, pauseLock), pauseAttach)
+	s.retryIn(s.backoff)
+	text := "cannot go on with an earlier cycle: " + err.Error()
+	if s.snapshot().problem == text {
+		return
+	}
+	s.publish(func(v *view) { v.problem = text })
+	s.log.Error(s.instance.Name + ": " + text)
+}
+
 // hearFirst deals with the request that came before the cycle is gone on with. An
 // upgrade without a daemon is left for its end: then it looks what there is to do.
 func (s *Supervisor) hearFirst(c *cycle) {

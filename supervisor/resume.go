@@ -54,7 +54,7 @@ func begun(ctx context.Context, old *nginx.Process, rec *Record) (bool, error) {
 		return !rec.Phase.isEarly(), nil
 	}
 	// A USR2 that is still on its way must have had its effect.
-	for {
+	for since := time.Now(); ; {
 		signals, err := nginx.ReadSignals(old.PID)
 		if err != nil {
 			return true, nil // old is gone, which is seen later
@@ -66,10 +66,14 @@ func begun(ctx context.Context, old *nginx.Process, rec *Record) (bool, error) {
 		if signals.Waiting() && len(tree.With(nginx.RoleStarting)) == 0 {
 			return false, nil
 		}
+		if time.Since(since) > followLimit {
+			return false, fmt.Errorf("old master %d takes no signals, so it is not known whether it got USR2; if somebody has stopped it: `%s`",
+				old.PID, kill("CONT", old.PID))
+		}
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
-		case <-time.After(pollPause(0)):
+		case <-time.After(pollPause(time.Since(since))):
 		}
 	}
 }

@@ -238,7 +238,7 @@ func (s *Supervisor) look(ctx context.Context) {
 			s.log.Info(s.instance.Name + ": the cycle is interrupted, the next start goes on")
 			return
 		}
-		s.log.Error(fmt.Sprintf("%s: cannot go on with an earlier cycle", s.instance.Name), "error", err)
+		s.cannotGoOn(err)
 		return
 	}
 	if _, waits := s.waitsForPerson(ctx); waits {
