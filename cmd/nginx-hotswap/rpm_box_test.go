@@ -249,10 +249,11 @@ func (m *machine) rpmRollsBack() rpmRow {
 func TestBoxRPMLifecycle(t *testing.T) {
 	m := fedora(t)
 	older, newer := m.ourRPM("0.1.0"), m.ourRPM("0.2.0")
-	m.install(m.release('5'))
 	nginx := m.serving()
 	load := m.startLoad()
-	for _, helper := range []bool{true, false} {
+	for i, helper := range []bool{true, false} {
+		// Before the first installation, and after a removal.
+		m.install(m.release('5' + byte(i)))
 		if !helper {
 			m.sh("rm /usr/lib/systemd/systemd-update-helper")
 		}
