@@ -38,4 +38,22 @@ func TestBoxDebReturns(t *testing.T) {
 	// What a person has held stays so.
 	m.sh("nginx-hotswap hold; dpkg -r nginx-hotswap; dpkg -i " + ours)
 	m.eventually("it is held", func() bool { return strings.Contains(m.sh("nginx-hotswap status"), "held") })
+
+	// An alert is ours, and goes with us.
+	m.alert()
+	m.sh("dpkg -r nginx-hotswap")
+	m.noAlert("dpkg -r")
+}
+
+// alert raises one, for an instance that there is not.
+func (m *machine) alert() {
+	m.t.Helper()
+	m.sh("! systemctl start nginx-hotswap-alert@gone.service 2>&1; systemctl is-failed nginx-hotswap-alert@gone.service")
+}
+
+func (m *machine) noAlert(after string) {
+	m.t.Helper()
+	if failed := m.sh("systemctl --failed --no-legend --plain"); strings.Contains(failed, "hotswap") {
+		m.t.Errorf("after %s systemd still shows %s", after, failed)
+	}
 }

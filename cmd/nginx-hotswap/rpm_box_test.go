@@ -11,8 +11,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
@@ -242,42 +240,4 @@ func (m *machine) rpmRollsBack() rpmRow {
 		m.t.Errorf("of the condemned build that the distribution's script started it says %q", text)
 	}
 	return r
-}
-
-// Installing, upgrading and removing the package touches nothing of nginx, not
-// even where another build waits for somebody to ask for it.
-func TestBoxRPMLifecycle(t *testing.T) {
-	m := fedora(t)
-	older, newer := m.ourRPM("0.1.0"), m.ourRPM("0.2.0")
-	nginx := m.serving()
-	load := m.startLoad()
-	for i, helper := range []bool{true, false} {
-		// Before the first installation, and after a removal.
-		m.install(m.release('5' + byte(i)))
-		if !helper {
-			m.sh("rm /usr/lib/systemd/systemd-update-helper")
-		}
-		for _, step := range []struct{ do, version string }{
-			{"rpm --force-debian -i " + older, "0.1.0"},
-			{"rpm --force-debian -U " + newer, "0.2.0"},
-			{"rpm --force-debian -U --replacepkgs " + newer, "0.2.0"},
-			{"rpm --force-debian -e nginx-hotswap", ""},
-		} {
-			if out := m.sh(step.do + " 2>&1"); complaint.MatchString(out) {
-				t.Errorf("%s:\n%s", step.do, out)
-			}
-			if step.do == "rpm --force-debian -i "+older {
-				m.sh("systemctl enable --now nginx-hotswap 2>&1")
-			}
-			if step.version != "" {
-				m.lookedAfter(step.version)
-			} else if out := m.sh("systemctl is-active nginx-hotswap || ls /run/nginx-hotswap/package-replaced /usr/sbin/nginx-hotswap 2>/dev/null || true"); out != "inactive" {
-				t.Errorf("after %s: %s", step.do, out)
-			}
-			if diff := cmp.Diff(nginx, m.serving()); diff != "" {
-				t.Fatalf("%s has touched nginx:\n%s", step.do, diff)
-			}
-		}
-	}
-	load.lossless()
 }
