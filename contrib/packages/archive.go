@@ -23,12 +23,15 @@ type Archive struct {
 // apt-get(8): libssl has another name in each release.
 var wanted = regexp.MustCompile(`^(nginx|nginx-common|libnginx-mod-stream|libssl[0-9].*|openssl|openssl-provider-legacy)$`)
 
+// tools have hooks of their own in an upgrade, or carry it out.
+var tools = []string{"needrestart", "unattended-upgrades"}
+
 var validRelease = regexp.MustCompile(`^[a-z]+$`)
 
 // Fetch returns the packages that nginx in root, a Debian of that release, is made
-// of, and needrestart with all that it needs there. They are downloaded from root's
-// own sources and kept in the user's cache directory for as long as root has the
-// same ones. root is only read.
+// of, and needrestart and unattended-upgrades with all that they need there. They
+// are downloaded from root's own sources and kept in the user's cache directory for
+// as long as root has the same ones. root is only read.
 func Fetch(ctx context.Context, release, root string, log io.Writer) (Archive, error) {
 	if !validRelease.MatchString(release) {
 		return Archive{}, fmt.Errorf("%q cannot be a release of Debian: use its code name, such as trixie", release)
@@ -42,7 +45,7 @@ func Fetch(ctx context.Context, release, root string, log io.Writer) (Archive, e
 		// A service has no HOME.
 		cache = "/var/cache"
 	}
-	hash := sha256.Sum256([]byte(strings.Join(has, "\n")))
+	hash := sha256.Sum256([]byte(strings.Join(append(has, tools...), "\n")))
 	dir := filepath.Join(cache, "nginx-hotswap", "packages", fmt.Sprintf("%s-%x", release, hash[:4]))
 	if _, err := os.Stat(dir); err == nil {
 		return Archive{dir}, nil
@@ -87,7 +90,8 @@ func download(ctx context.Context, root, dir string, has []string, log io.Writer
 		name, _, _ := strings.Cut(pkg, "=")
 		get = append(get, name)
 	}
-	for _, command := range [][]string{{"update"}, get, {"-y", "--download-only", "install", "needrestart"}} {
+	install := append([]string{"-y", "--download-only", "install"}, tools...)
+	for _, command := range [][]string{{"update"}, get, install} {
 		args := []string{"-q"}
 		for _, option := range aptOptions(root, dir) {
 			args = append(args, "-o", option)

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"testing"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
@@ -55,27 +52,6 @@ func TestBoxUpgradeOfOpenSSL(t *testing.T) {
 	if m.stale() {
 		t.Error("nginx runs a libssl that is gone")
 	}
-}
-
-// notForNeedrestart are the packages in the archive that needrestart does without.
-var notForNeedrestart = regexp.MustCompile(`^(nginx|nginx-common|libnginx-mod-stream|libssl[0-9a-z]*|openssl|openssl-provider-legacy)_`)
-
-// installNeedrestart installs it in the mode that restarts without a question.
-func (m *machine) installNeedrestart() {
-	m.t.Helper()
-	files, err := m.archive.Files()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	for _, file := range slices.DeleteFunc(files, func(f string) bool { return notForNeedrestart.MatchString(filepath.Base(f)) }) {
-		if err := m.CopyIn(file, "/root/needrestart/"+filepath.Base(file)); err != nil {
-			m.t.Fatal(err)
-		}
-	}
-	if out, exit := m.try("dpkg -i /root/needrestart/*.deb"); exit != 0 {
-		m.t.Fatalf("dpkg -i: %d\n%s", exit, out)
-	}
-	m.write("/etc/needrestart/conf.d/test.conf", "$nrconf{restart} = 'a';\n$nrconf{kernelhints} = 0;\n$nrconf{ucodehints} = 0;\n")
 }
 
 // With needrestart a new OpenSSL means a restart, which our hook takes the place of.
