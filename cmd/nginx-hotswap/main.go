@@ -94,7 +94,29 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newDaemon(p), newUpgrade(p), newStatus(p), newCheckConfig(p), newReload(p),
 		newRollback(p), newGenerator(p), newAlert(p), newConfirm(p), newHold(p), newUnhold(p), newHistory(p), newDoctor(p))
 	completions(root, p)
+	strictTopics(root)
 	return root
+}
+
+// strictTopics makes a topic that help or completion do not know a mistake: cobra
+// prints the help of the whole program and succeeds, also into a shell's file.
+func strictTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				if found, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return noSuchCommand(found, rest)
+				}
+				return nil
+			}
+		case "completion":
+			cmd.Args = noSuchCommand
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 func noSuchCommand(cmd *cobra.Command, args []string) error {
@@ -116,6 +138,20 @@ func noArguments(_ *cobra.Command, args []string) error {
 func atMostOne(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		return usageError{fmt.Errorf("one instance at most, not %d", len(args))}
+	}
+	if len(args) == 1 && args[0] == "" {
+		return usageError{errors.New("the name of the instance is empty; without one all are meant")}
+	}
+	return nil
+}
+
+// emptyFlags refuses a value that is given and empty, as by a variable that is not
+// set: it would mean all instances, or another build.
+func emptyFlags(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
+			return fmt.Errorf("--%s is empty; give it a value or leave it out", name)
+		}
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ another upgrade, 6 stuck: a person is needed, 7 not running or cannot be swapped
 }
 
 func (u *upgradeCommand) run(cmd *cobra.Command, args []string) error {
-	if err := u.validate(args); err != nil {
+	if err := errors.Join(emptyFlags(cmd, "pid-file", "to"), u.validate(args)); err != nil {
 		return usageError{err}
 	}
 	ctx := cmd.Context()
