@@ -98,17 +98,8 @@ func byPIDFile(ctx context.Context, c supervisor.Config, path string) (superviso
 
 // unitOfPIDFile returns the unit whose main process the file names, or "".
 func unitOfPIDFile(ctx context.Context, path string) string {
-	host, err := nginx.HostRoot()
-	if err != nil || !systemd.Booted() {
-		return ""
-	}
-	defer host.Close()
-	pid, err := nginx.ReadPIDFile(host, path)
-	if err != nil {
-		return ""
-	}
-	unit, err := systemd.UnitOf(ctx, pid)
-	if err != nil || !strings.HasSuffix(unit, ".service") {
+	unit, pid := processOf(ctx, path)
+	if unit == "" {
 		return ""
 	}
 	state, err := systemd.NewUnit(unit).State(ctx)
@@ -116,6 +107,28 @@ func unitOfPIDFile(ctx context.Context, path string) string {
 		return ""
 	}
 	return unit
+}
+
+// processOf returns the process that a pid file names and its service, which is empty
+// where there is none. In the middle of an upgrade it is the successor and not the
+// main process.
+func processOf(ctx context.Context, path string) (unit string, pid int) {
+	if path == "" || !systemd.Booted() {
+		return "", 0
+	}
+	host, err := nginx.HostRoot()
+	if err != nil {
+		return "", 0
+	}
+	defer host.Close()
+	if pid, err = nginx.ReadPIDFile(host, path); err != nil {
+		return "", 0
+	}
+	unit, err = systemd.UnitOf(ctx, pid)
+	if err != nil || !strings.HasSuffix(unit, ".service") {
+		return "", 0
+	}
+	return unit, pid
 }
 
 // selected returns the instances that a command line means.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
@@ -101,4 +102,22 @@ func (m *machine) isFollowed(s supervisor.Status) {
 	if n := m.sh("grep -alE '^nginx: master process' /proc/[0-9]*/cmdline | wc -l"); n != "1" {
 		m.t.Errorf("%s masters", n)
 	}
+}
+
+// A master may be named by its pid file although it is the daemon's by its unit,
+// also in mid-cycle, when that file names the successor.
+func TestBoxPIDFileOfUnit(t *testing.T) {
+	m := boot(t, "[Supervisor]\nAutomatic=no\n[Upgrade]\nSoakSec=300ms\nKeepOldSec=1min\n")
+	const byPIDFile = " --pid-file=/run/nginx.pid"
+	if out := m.sh("nginx-hotswap upgrade" + byPIDFile); !strings.HasPrefix(out, "nginx: already current") {
+		t.Error(out)
+	}
+	m.install(nextVersion(m.status().Running.Version, 0))
+	if out := m.sh("nginx-hotswap upgrade" + byPIDFile); !strings.HasPrefix(out, "nginx: upgraded ") {
+		t.Error(out)
+	}
+	if out := m.sh("nginx-hotswap rollback" + byPIDFile); !strings.HasPrefix(out, "nginx: rolled back: ") {
+		t.Error(out)
+	}
+	m.consistent()
 }

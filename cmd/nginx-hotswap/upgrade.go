@@ -165,6 +165,9 @@ func (u *upgradeCommand) ask(ctx context.Context, args []string) ([]answer, erro
 	if errors.Is(err, errUnknown) {
 		chosen, err = byUnit(ctx, client, listed, args[0], err)
 	}
+	if unit, _ := processOf(ctx, u.pidFile); err == nil && len(chosen) == 0 && unit != "" {
+		chosen, err = byUnit(ctx, client, listed, unit, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
