@@ -159,8 +159,9 @@ func metricsWritable(daemon int, c Config) Finding {
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(fmt.Sprintf("/proc/%d/root%s", daemon, dir), &fs); err != nil || fs.Flags&unix.ST_RDONLY != 0 {
+		// Without "-" the daemon would not start when the directory is gone.
 		return Finding{Level: LevelFailure, Text: fmt.Sprintf("the sandbox of the daemon does not let it write to TextfileDirectory=%s", dir),
-			Remedy: daemonDropIn("ReadWritePaths=" + dir)}
+			Remedy: daemonDropIn("ReadWritePaths=-" + dir)}
 	}
 	return okay("metrics go to %s", dir)
 }

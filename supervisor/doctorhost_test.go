@@ -97,7 +97,7 @@ func TestDoctorOfMetrics(t *testing.T) {
 	c.TextfileDirectory = t.TempDir()
 	hasFinding(t, host(t, os.Getpid(), c)["metrics"], supervisor.LevelOK, c.TextfileDirectory)
 	daemon := sandboxed(t, `mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"`, c.TextfileDirectory)
-	hasFinding(t, host(t, daemon, c)["metrics"], supervisor.LevelFailure, "does not let it write", "ReadWritePaths="+c.TextfileDirectory)
+	hasFinding(t, host(t, daemon, c)["metrics"], supervisor.LevelFailure, "does not let it write", "ReadWritePaths=-"+c.TextfileDirectory)
 }
 
 // A daemon that got no inotify instance goes on without.
