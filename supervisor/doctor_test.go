@@ -249,6 +249,10 @@ var doctorCases = map[string]struct {
 	"another module": {"modules", supervisor.LevelFailure, func(p *patient) {
 		p.writeModule("8,4,8,", "8,8,8,")
 	}, []string{"does not fit", "its signature is 8,8,8,", "the binary's 8,4,8,"}},
+	"module beside no program": {"modules", supervisor.LevelNote, func(p *patient) {
+		p.writeModule("", "")
+		nginxtest.Install(p.t, p.Binary, []byte("no program"))
+	}, []string{"is no build of nginx"}},
 	"module":             {"modules", supervisor.LevelOK, func(p *patient) { p.writeModule("", "") }, []string{"1 dynamic module"}},
 	"watched":            {"watch", supervisor.LevelOK, func(p *patient) { p.watchedBy(filepath.Dir(p.Binary)) }, []string{"the daemon watches"}},
 	"not watched":        {"watch", supervisor.LevelWarning, func(p *patient) { p.watchedBy(p.Dir) }, []string{"does not watch " + "/", "systemctl restart nginx-hotswap"}},

@@ -34,12 +34,15 @@ func (e *examination) modules(context.Context) Finding {
 		return okay("no dynamic module is loaded")
 	}
 	binary := e.m.signature(e.m.binary)
+	if binary == unknownSignature {
+		return note("%s is no build of nginx that modules could be compared with", e.m.binary)
+	}
 	for _, d := range loaded {
 		if len(d.Words) != 2 {
 			continue
 		}
 		path := e.m.files.Full(d.Words[1])
-		if found := e.m.signature(path); found != binary || found == unknownSignature {
+		if found := e.m.signature(path); found != binary {
 			return Finding{Level: LevelFailure,
 				Text: fmt.Sprintf("%s does not fit %s: its signature is %s, the binary's %s", path, e.m.binary, found, binary),
 				Remedy: fmt.Sprintf("install the build of the module that belongs to the binary, or comment out its load_module in %s and run: %s",
