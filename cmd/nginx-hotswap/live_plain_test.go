@@ -41,3 +41,18 @@ func TestPlainView(t *testing.T) {
 	show(time.Second, under("blog", goingBack()))
 	golden(t, "plain", strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"))
 }
+
+// A daemon that has just been started has not looked yet: that is no nginx that does
+// not run.
+func TestPlainWaitsForTheFirstLook(t *testing.T) {
+	var out strings.Builder
+	view := newPlainView(&out)
+	view.show([]supervisor.Status{{Name: "nginx", Phase: supervisor.Idle}}, noon)
+	if out.String() != "" {
+		t.Errorf("at once: %s", out.String())
+	}
+	view.show([]supervisor.Status{serving()}, noon)
+	if want := "12:00:00 nginx: nginx 1.26.3 runs as master 2402 since 09:00:00\n"; out.String() != want {
+		t.Errorf("then: %s", out.String())
+	}
+}

@@ -17,6 +17,7 @@ type plainView struct {
 
 // toldOf is what was told of an instance.
 type toldOf struct {
+	found   bool // what runs
 	reason  string
 	cycle   string // its id
 	back    bool   // that it goes back
@@ -44,6 +45,9 @@ func (p *plainView) show(list []supervisor.Status, now time.Time) {
 		if t == nil {
 			t = &toldOf{}
 			p.seen[s.Name] = t
+		}
+		if !t.found && !isUnknown(s) {
+			t.found = true
 			p.say(s, now, "%s", runningText(s, now))
 		}
 		if s.Reason != t.reason {
@@ -72,7 +76,7 @@ func (p *plainView) say(s supervisor.Status, at time.Time, format string, args .
 func (p *plainView) cycle(s supervisor.Status, t *toldOf, now time.Time) {
 	c := s.Cycle
 	if t.cycle != c.ID {
-		*t = toldOf{reason: t.reason, cycle: c.ID, probes: make(map[string]string), left: -1}
+		*t = toldOf{found: t.found, reason: t.reason, cycle: c.ID, probes: make(map[string]string), left: -1}
 		p.say(s, c.Started.In(now.Location()), "cycle %s, by %s", c.ID, c.Origin)
 	}
 	for ; t.steps < len(c.Steps); t.steps++ {

@@ -131,12 +131,15 @@ func pictures() map[string][]supervisor.Status {
 	failing.Alert = "1.28.0 does not run"
 	held := serving()
 	held.Held = true
+	heldBack, heldBad, unknown := under("blog", waiting()), under("shop", waiting()), supervisor.Status{Name: "wiki", Phase: supervisor.Idle}
+	heldBack.Held, heldBack.Reason = true, "held"
+	heldBad.Held, heldBad.Reason = true, "/usr/sbin/nginx is not executable"
 	endless := soaking() // SoakSec=infinity
 	endless.Cycle.SoakUntil = before(-200 * 365 * 24 * time.Hour)
 	return map[string][]supervisor.Status{
 		"nothing": nil, "idle": {down, serving(), waiting()}, "soaking": {soaking()}, "draining": {draining()}, "unconfirmed": {unconfirmed},
 		"drained": {drained}, "going-back": {goingBack()}, "ended": {ended}, "busy": {busy}, "two": {busy, under("blog", goingBack())},
-		"stuck": {upgrading()}, "rude": {rude}, "held": {held}, "endless": {endless}, "failing": {failing},
+		"stuck": {upgrading()}, "rude": {rude}, "held": {held, heldBack, heldBad, unknown}, "endless": {endless}, "failing": {failing},
 	}
 }
 

@@ -83,10 +83,12 @@ func clauseOf(s supervisor.Status) clause {
 		return clause{upgrades, fmt.Sprintf("%s: %s, %s", s.Name, s.Cycle.From, s.Phase)}
 	case s.Alert != "":
 		return clause{inNeed, s.Name + " needs attention"}
+	case isUnknown(s):
+		return clause{down, "looking for " + s.Name}
 	case s.Running.Version == "":
 		return clause{down, s.Name + " does not run"}
 	case s.Pending:
-		return clause{waits, fmt.Sprintf("%s %s, something newer waits", s.Name, s.Running.Version)}
+		return clause{waits, fmt.Sprintf("%s %s, what is on disk differs", s.Name, s.Running.Version)}
 	}
 	return clause{watched, fmt.Sprintf("%s %s", s.Name, s.Running.Version)}
 }

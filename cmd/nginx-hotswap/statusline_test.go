@@ -9,7 +9,10 @@ import (
 
 func TestStatusLine(t *testing.T) {
 	running := func(name string) supervisor.Status {
-		return supervisor.Status{Name: name, Running: supervisor.RunningStatus{BuildStatus: supervisor.BuildStatus{Version: "1.22.1"}}}
+		return supervisor.Status{Name: name, MainPID: 1, Running: supervisor.RunningStatus{BuildStatus: supervisor.BuildStatus{Version: "1.22.1"}}}
+	}
+	stopped := func(name string) supervisor.Status {
+		return supervisor.Status{Name: name, Reason: "nginx is not running"}
 	}
 	waiting, needing, upgrading, tested := running("shop"), running("wiki"), running("blog"), running("blog")
 	waiting.Pending = true
@@ -26,11 +29,12 @@ func TestStatusLine(t *testing.T) {
 	}{
 		{"there is no instance", nil},
 		{"watching nginx 1.22.1", []supervisor.Status{running("nginx")}},
-		{"nginx does not run", []supervisor.Status{{Name: "nginx"}}},
+		{"nginx does not run", []supervisor.Status{stopped("nginx")}},
+		{"looking for nginx", []supervisor.Status{{Name: "nginx"}}},
 		{"watching a 1.22.1; b 1.22.1", []supervisor.Status{running("b"), running("a")}},
 		{"blog: 1.22.1, verifying", []supervisor.Status{tested}},
-		{"blog: 1.22.1 to 1.26.3, soaking; wiki needs attention; shop 1.22.1, something newer waits; watching nginx 1.22.1; old does not run",
-			[]supervisor.Status{{Name: "old"}, running("nginx"), waiting, needing, upgrading}},
+		{"blog: 1.22.1 to 1.26.3, soaking; wiki needs attention; shop 1.22.1, what is on disk differs; watching nginx 1.22.1; old does not run",
+			[]supervisor.Status{stopped("old"), running("nginx"), waiting, needing, upgrading}},
 		{"blog: 1.22.1 to 1.26.3, soaking; watching nginx@000 1.22.1; nginx@001 1.22.1; nginx@002 1.22.1; nginx@003 1.22.1; and 196 more", many},
 	} {
 		clauses := make(map[string]clause)

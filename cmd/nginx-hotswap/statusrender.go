@@ -148,16 +148,34 @@ func (c canvas) block(s supervisor.Status, now time.Time, d detail) []line {
 // reasons tell why something is not as one may expect.
 func reasons(s supervisor.Status) []string {
 	var texts []string
-	if s.Reason != "" {
+	if s.Reason != "" && s.Reason != justHeld {
 		texts = append(texts, s.Reason)
+	}
+	if isUnknown(s) {
+		texts = append(texts, stillLooking)
 	}
 	if s.Alert != "" && !strings.Contains(s.Reason, s.Alert) {
 		texts = append(texts, "needs a person: "+s.Alert)
 	}
-	if s.Held && !s.Pending {
-		texts = append(texts, "held: nothing is upgraded until `nginx-hotswap unhold "+s.Name+"`")
+	switch unhold := " until `nginx-hotswap unhold " + s.Name + "`"; {
+	case s.Reason == justHeld:
+		texts = append(texts, "held: what is on disk waits"+unhold)
+	case s.Held: // the reason may be from before
+		texts = append(texts, "held: nothing is upgraded"+unhold)
 	}
 	return texts
+}
+
+// justHeld is the reason of a supervisor that would upgrade if it were not held.
+const justHeld = "held"
+
+// stillLooking is what a daemon knows that has just been started.
+const stillLooking = "the daemon is still looking for it"
+
+// isUnknown tells an nginx that nobody has looked for yet from one that does not
+// run: there is a reason for that.
+func isUnknown(s supervisor.Status) bool {
+	return s.MainPID == 0 && s.Reason == "" && s.Cycle == nil
 }
 
 func (c canvas) cycleLines(s supervisor.Status, now time.Time, d detail) []line {
