@@ -59,7 +59,8 @@ func (m *machine) readOverBus() {
 	m.shows(strings.ReplaceAll(busctlCall, "instance/nginx", "instance/other")+"Hold", "there is no object", "failed: 1")
 	m.shows(strings.ReplaceAll(busctlCall, "instance/nginx", "instance/ngin_78")+"Hold", "there is no object", "failed: 1")
 	m.shows(busctlCall+"Restart", "has no method", "failed: 1")
-	m.shows(busctlCall+"Upgrade s now", `takes the arguments "a{sv}", not "s"`, "failed: 1")
+	m.shows(busctlCall+"Upgrade s now", "takes the arguments a{sv}, not the arguments s", "failed: 1")
+	m.shows(busctlCall+"Rollback 'a{sv}' 1 dry-run b true", `option "dry-run" is unknown`, "failed: 1")
 	m.shows(busctlCall+"Upgrade 'a{sv}' 1 wait s forever", "wait is \"forever\"", "failed: 1")
 }
 

@@ -94,7 +94,7 @@ func (s *Server) answer(c *call) ([]any, error) {
 		known = true
 		if method := f.methods[c.member]; method != nil {
 			if want := inSignature(f.about, c.member); want != c.signature {
-				return nil, invalid("%s takes the arguments %q, not %q", c.member, want, c.signature)
+				return nil, invalid("%s takes %s, not %s", c.member, argumentsText(want), argumentsText(c.signature))
 			}
 			return method(c)
 		}
@@ -103,6 +103,13 @@ func (s *Server) answer(c *call) ([]any, error) {
 		return nil, refusal("UnknownInterface", "%s has no interface %s", c.path, c.iface)
 	}
 	return nil, refusal("UnknownMethod", "%s has no method %s", c.path, strings.TrimPrefix(c.iface+"."+c.member, "."))
+}
+
+func argumentsText(signature string) string {
+	if signature == "" {
+		return "no arguments"
+	}
+	return "the arguments " + signature
 }
 
 func inSignature(about *introspect.Interface, member string) string {

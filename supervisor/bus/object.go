@@ -2,7 +2,9 @@ package bus
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/godbus/dbus/v5"
 
@@ -38,14 +40,13 @@ func ask(c *call, s *supervisor.Supervisor, action supervisor.Action, grant stri
 			return nil, invalid("%v", err)
 		}
 	}
-	r, err := requestOf(options)
+	r, err := requestOf(action, options)
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
 	if !c.conn.private() && r.Origin != supervisor.OriginBus && r.Origin != supervisor.OriginCLI {
 		return nil, invalid("option %q: %q is not for the system bus", "origin", r.Origin)
 	}
-	r.Action = action
 	if err := c.conn.authorize(c, grant, s.Name()); err != nil {
 		return nil, err
 	}
@@ -62,30 +63,24 @@ func ask(c *call, s *supervisor.Supervisor, action supervisor.Action, grant stri
 	return []any{int32(out.Code), clean(out.Text), clean(out.Cycle), clean(string(out.Result))}, nil
 }
 
-func requestOf(options map[string]dbus.Variant) (supervisor.Request, error) {
-	r := supervisor.Request{Origin: supervisor.OriginBus, Wait: supervisor.WaitVerdict}
+// requestOf refuses an option that the method does not have: a rollback that was
+// asked for with dry-run would be one all the same.
+func requestOf(action supervisor.Action, options map[string]dbus.Variant) (supervisor.Request, error) {
+	r := supervisor.Request{Action: action, Origin: supervisor.OriginBus, Wait: supervisor.WaitVerdict}
+	into := map[string]any{"origin": (*string)(&r.Origin), "wait": (*string)(&r.Wait)}
+	switch action {
+	case supervisor.ActionUpgrade:
+		into["dry-run"], into["force"], into["from-reload"], into["if-running"] = &r.DryRun, &r.Force, &r.FromReload, &r.IfRunning
+	case supervisor.ActionRollback:
+		into["to"] = &r.To
+	}
 	for key, value := range options {
-		var err error
-		switch key {
-		case "origin":
-			err = value.Store((*string)(&r.Origin))
-		case "wait":
-			err = value.Store((*string)(&r.Wait))
-		case "dry-run":
-			err = value.Store(&r.DryRun)
-		case "force":
-			err = value.Store(&r.Force)
-		case "to":
-			err = value.Store(&r.To)
-		case "from-reload":
-			err = value.Store(&r.FromReload)
-		case "if-running":
-			err = value.Store(&r.IfRunning)
-		default:
-			err = fmt.Errorf("it is unknown")
+		to, ok := into[key]
+		if !ok {
+			return r, fmt.Errorf("option %q is unknown, it is one of %s", key, strings.Join(slices.Sorted(maps.Keys(into)), ", "))
 		}
-		if err != nil {
-			return r, fmt.Errorf("option %q: %w", key, err)
+		if err := value.Store(to); err != nil {
+			return r, fmt.Errorf("option %q has the type %s, not %s", key, value.Signature(), dbus.SignatureOf(to))
 		}
 	}
 	return r, r.Validate()

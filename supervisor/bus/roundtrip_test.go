@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"maps"
 	"net"
 	"reflect"
 	"strings"
@@ -66,45 +67,63 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestUpgradeOptions checks that every field of a request arrives.
-func TestUpgradeOptions(t *testing.T) {
-	want := supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitVerdict, DryRun: true, Force: true, IfRunning: true, FromReload: true, To: "1.2.3"}
-	want.Action = supervisor.ActionRollback // that is the method's
-	complete(t, reflect.ValueOf(want), "Request")
-	want.Action = ""
-	got, err := requestOf(map[string]dbus.Variant{
-		"origin": dbus.MakeVariant("cli"), "wait": dbus.MakeVariant("verdict"), "dry-run": dbus.MakeVariant(true),
-		"force": dbus.MakeVariant(true), "if-running": dbus.MakeVariant(true), "from-reload": dbus.MakeVariant(true), "to": dbus.MakeVariant("1.2.3"),
-	})
-	if err != nil {
-		t.Fatal(err)
+// TestOptions checks that every field of a request arrives, and by no other method.
+func TestOptions(t *testing.T) {
+	common := map[string]dbus.Variant{"origin": dbus.MakeVariant("cli"), "wait": dbus.MakeVariant("verdict")}
+	upgrade := map[string]dbus.Variant{"dry-run": dbus.MakeVariant(true), "force": dbus.MakeVariant(true),
+		"if-running": dbus.MakeVariant(true), "from-reload": dbus.MakeVariant(true)}
+	rollback := map[string]dbus.Variant{"to": dbus.MakeVariant("1.2.3")}
+	all := supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitVerdict}
+	for action, own := range map[supervisor.Action]map[string]dbus.Variant{supervisor.ActionUpgrade: upgrade, supervisor.ActionRollback: rollback} {
+		maps.Copy(own, common)
+		got, err := requestOf(action, own)
+		if err != nil || got.Action != action {
+			t.Fatalf("%s: %+v, %v", action, got, err)
+		}
+		all.Action, all.To = got.Action, all.To+got.To
+		all.DryRun, all.Force = all.DryRun || got.DryRun, all.Force || got.Force
+		all.IfRunning, all.FromReload = all.IfRunning || got.IfRunning, all.FromReload || got.FromReload
+		got, err = requestOf(action, nil)
+		if err != nil || got != (supervisor.Request{Action: action, Origin: supervisor.OriginBus, Wait: supervisor.WaitVerdict}) {
+			t.Errorf("%s without options: %+v, %v", action, got, err)
+		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	complete(t, reflect.ValueOf(all), "Request")
+	for key, value := range upgrade {
+		if _, err := requestOf(supervisor.ActionRollback, map[string]dbus.Variant{key: value}); common[key] == (dbus.Variant{}) && err == nil {
+			t.Errorf("a rollback takes %s", key)
+		}
 	}
-	got, err = requestOf(nil)
-	if err != nil || got != (supervisor.Request{Origin: supervisor.OriginBus, Wait: supervisor.WaitVerdict}) {
-		t.Errorf("without options: %+v, %v", got, err)
+	if _, err := requestOf(supervisor.ActionUpgrade, map[string]dbus.Variant{"to": rollback["to"]}); err == nil {
+		t.Error("an upgrade takes to")
 	}
 }
 
 func TestUpgradeRefusesOptions(t *testing.T) {
 	c := serve(t, nil, "nginx").dial(t)
 	object := c.conn.Object(Name, InstancePath("nginx"))
-	for name, options := range map[string]map[string]dbus.Variant{
-		"unknown":        {"speed": dbus.MakeVariant("fast")},
-		"type of a flag": {"force": dbus.MakeVariant("yes")},
-		"type of a word": {"wait": dbus.MakeVariant(true)},
-		"wait":           {"wait": dbus.MakeVariant("forever")},
-		"no wait":        {"wait": dbus.MakeVariant("")},
-		"origin":         {"origin": dbus.MakeVariant("elsewhere")},
-		"not for asking": {"origin": dbus.MakeVariant("watch")},
+	for name, tt := range map[string]struct {
+		key   string
+		value any
+		says  string
+	}{
+		"unknown":        {"speed", "fast", `option "speed" is unknown, it is one of dry-run, force, from-reload, if-running, origin, wait`},
+		"type of a flag": {"force", "yes", `option "force" has the type s, not b`},
+		"type of a word": {"wait", true, `option "wait" has the type b, not s`},
+		"wait":           {"wait", "forever", "not verdict or done"},
+		"no wait":        {"wait", "", "not verdict or done"},
+		"origin":         {"origin", "elsewhere", "is unknown"},
+		"not for asking": {"origin", "watch", "is unknown"},
 	} {
-		err := object.CallWithContext(t.Context(), InstanceInterface+".Upgrade", 0, options).Err
+		err := object.CallWithContext(t.Context(), InstanceInterface+".Upgrade", 0, map[string]dbus.Variant{tt.key: dbus.MakeVariant(tt.value)}).Err
 		failed, ok := err.(dbus.Error)
-		if !ok || failed.Name != "org.freedesktop.DBus.Error.InvalidArgs" {
+		if !ok || failed.Name != "org.freedesktop.DBus.Error.InvalidArgs" || !strings.Contains(failed.Error(), tt.says) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+	err := object.CallWithContext(t.Context(), InstanceInterface+".Hold", 0, "x").Err
+	if err == nil || err.Error() != "Hold takes no arguments, not the arguments s" {
+		t.Errorf("Hold with an argument: %v", err)
 	}
 	if err := object.CallWithContext(t.Context(), InstanceInterface+".Upgrade", 0, "no options").Err; err == nil {
 		t.Error("arguments of another type are taken")
