@@ -160,5 +160,8 @@ func (r Report) noSamples() string {
 	if r.SamplesNote != "" {
 		return plain(r.SamplesNote)
 	}
+	if r.Record.Origin == supervisor.OriginForeign {
+		return "No samples are taken of an upgrade that somebody else has begun."
+	}
 	return "There are no samples of this cycle: it ended before there were two generations, or too soon."
 }

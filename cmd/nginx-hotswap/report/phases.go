@@ -21,8 +21,12 @@ var whatPhasesDo = map[supervisor.Phase]string{
 	supervisor.Reviving:   "HUP: the old master starts its workers again",
 	supervisor.Returning:  "systemd follows the old master again",
 	supervisor.Dismissing: "QUIT: the successor goes",
-	supervisor.Restoring:  "put the kept binary back in place",
+	supervisor.Restoring:  "the build is not to blame: what is on disk stays",
 }
+
+// restoringCondemned is what Restoring does with a build that is to blame; whether
+// the kept one could take its place is in the log.
+const restoringCondemned = "the kept binary takes the place of the condemned one on disk, or the log says why not"
 
 var wayBack = map[supervisor.Phase]bool{supervisor.Reviving: true, supervisor.Returning: true, supervisor.Dismissing: true, supervisor.Restoring: true}
 
@@ -38,7 +42,11 @@ func phaseClass(p supervisor.Phase) string {
 
 func (r Report) phases() (rows []phaseRow) {
 	for _, s := range r.Record.Steps {
-		rows = append(rows, phaseRow{plain(string(s.Phase)), phaseClass(s.Phase), whatPhasesDo[s.Phase], r.clock(s.Started),
+		what := whatPhasesDo[s.Phase]
+		if s.Phase == supervisor.Restoring && r.Record.Condemned {
+			what = restoringCondemned
+		}
+		rows = append(rows, phaseRow{plain(string(s.Phase)), phaseClass(s.Phase), what, r.clock(s.Started),
 			r.offset(s.Started), span(time.Duration(s.DurationMS) * time.Millisecond)})
 	}
 	return rows

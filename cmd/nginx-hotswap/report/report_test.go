@@ -186,3 +186,19 @@ func TestOddTimes(t *testing.T) {
 		})
 	}
 }
+
+// The last step of the way back touches the disk only for a build that is to blame,
+// and of somebody else's upgrade nothing was measured.
+func TestPageDoesNotClaimMore(t *testing.T) {
+	r := rolledBack()
+	for condemned, want := range map[bool]string{false: "what is on disk stays", true: "takes the place of the condemned one"} {
+		r.Record.Condemned = condemned
+		if page := write(t, r); !strings.Contains(page, want) {
+			t.Errorf("condemned %v: the page lacks %q", condemned, want)
+		}
+	}
+	r.Record.Origin, r.Samples = supervisor.OriginForeign, nil
+	if page := write(t, r); strings.Contains(page, "too soon") || !strings.Contains(page, "No samples are taken of an upgrade that somebody else has begun.") {
+		t.Error("the page gives another reason for having no samples")
+	}
+}
