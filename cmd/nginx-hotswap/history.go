@@ -35,7 +35,7 @@ func newHistory(p *places) *cobra.Command {
 			case err != nil:
 				return err
 			case html != "" && len(records) == 0:
-				return errors.New("nothing has happened yet, there is no cycle to report on")
+				return errors.New("no cycle has ended yet, there is none to report on")
 			case html != "":
 				newest := slices.MaxFunc(records, func(a, b *supervisor.Record) int { return a.Started.Compare(b.Started) })
 				return p.writeReport(cmd.Context(), cmd.OutOrStdout(), html, newest)

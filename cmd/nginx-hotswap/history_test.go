@@ -56,6 +56,28 @@ dismissing  09:14:06.724  +3.2s   758ms                          ######
 	}
 }
 
+// What is not known is not told.
+func TestPrintShortCycle(t *testing.T) {
+	rec := pastCycle()
+	rec.Reason, rec.Drift, rec.Steps = "", "", nil
+	rec.Successor.PID, rec.Successor.Version = 0, ""
+	var got strings.Builder
+	if err := printCycle(&got, rec, time.UTC); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+Cycle 20261122T091403.482-k3xq7 of nginx, by dpkg: rolled-back
+Began:     2026-11-22 09:14:03, took 4.0s
+Old:       nginx 1.26.3, master 2371, SHA-256 aa11
+Successor: nginx of unknown version, SHA-256 bb22
+
+No phase was recorded.
+`
+	if diff := cmp.Diff(want, "\n"+got.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestPrintHistory(t *testing.T) {
 	running := pastCycle()
 	running.Finished, running.Reason, running.Result = nil, strings.Repeat("é", 70), "?"

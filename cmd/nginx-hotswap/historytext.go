@@ -14,7 +14,7 @@ import (
 // speak to the terminal, here and below: a reason may quote a log or a program.
 func printHistory(w io.Writer, records []*supervisor.Record, zone *time.Location) error {
 	if len(records) == 0 {
-		_, err := fmt.Fprintln(w, "Nothing has happened yet.")
+		_, err := fmt.Fprintln(w, "No cycle has ended yet; `nginx-hotswap status` shows what goes on.")
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -43,9 +43,30 @@ func printCycle(w io.Writer, r *supervisor.Record, zone *time.Location) error {
 		fmt.Fprintf(w, "Configuration: %s was changed since the old master loaded it\n", printable(r.Drift))
 	}
 	fmt.Fprintf(w, "Began:     %s, took %s\n", r.Started.In(zone).Format("2006-01-02 15:04:05"), tookText(r))
-	fmt.Fprintf(w, "Old:       nginx %s, master %s, SHA-256 %s\n", versionOf(r.Old), pidOrDash(r.Old.PID), printable(r.Old.SHA256))
-	fmt.Fprintf(w, "Successor: nginx %s, master %s, SHA-256 %s\n\n", versionOf(r.Successor), pidOrDash(r.Successor.PID), printable(r.Successor.SHA256))
+	fmt.Fprintf(w, "Old:       %s\n", generationText(r.Old))
+	fmt.Fprintf(w, "Successor: %s\n", generationText(r.Successor))
+	if len(r.Steps) == 0 {
+		_, err := fmt.Fprintln(w, "\nNo phase was recorded.")
+		return err
+	}
+	fmt.Fprintln(w)
 	return printTimeline(w, r, zone)
+}
+
+// generationText leaves out what is not known: a build that was refused has no
+// master, and perhaps nobody has asked it for its version.
+func generationText(g supervisor.Generation) string {
+	text := "nginx of unknown version"
+	if g.Version != "" {
+		text = "nginx " + printable(g.Version)
+	}
+	if g.PID != 0 {
+		text += fmt.Sprintf(", master %d", g.PID)
+	}
+	if g.SHA256 != "" {
+		text += ", SHA-256 " + printable(g.SHA256)
+	}
+	return text
 }
 
 // timeline is how many characters stand for the whole cycle.
