@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -43,8 +45,17 @@ Exit status: 0 all is in order, 1 there is a mistake, 2 usage.`,
 			if len(warnings) > 0 {
 				return exitError(supervisor.ExitFailure)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s and what belongs to it are in order\n", file)
-			return nil
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), inOrder(file))
+			return err
 		},
 	}
+}
+
+// inOrder does not praise a file that is not there: none is needed, but its name may
+// be a slip.
+func inOrder(file string) string {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return "there is no " + file + "; the defaults, its drop-ins and instance.d are in order"
+	}
+	return file + " and what belongs to it are in order"
 }

@@ -134,7 +134,7 @@ func (p *places) examineConfig() (supervisor.Config, supervisor.Finding) {
 		}
 		found.Remedy = "correct it, then: nginx-hotswap check-config && systemctl reload nginx-hotswap"
 	default:
-		found.Level, found.Text = supervisor.LevelOK, p.config+" and what belongs to it are in order"
+		found.Level, found.Text = supervisor.LevelOK, inOrder(p.config)
 	}
 	return c, found
 }
