@@ -143,11 +143,11 @@ func (p *places) selected(ctx context.Context, c supervisor.Config, args []strin
 	}
 	name := supervisor.InstanceName(args[0])
 	for _, i := range all {
-		if i.Name == name {
+		if i.Name == name || i.Unit == args[0] {
 			return []supervisor.InstanceConfig{i}, nil
 		}
 	}
-	return nil, unknownInstance(name, names(all))
+	return nil, unknownInstance(args[0], names(all))
 }
 
 func names(all []supervisor.InstanceConfig) []string {

@@ -72,7 +72,7 @@ func tellAll(ctx context.Context, client *bus.Client, args []string) ([]supervis
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := choose(listed, args, "")
+	chosen, err := chooseOrAsk(ctx, client, listed, args, "")
 	if err != nil {
 		return nil, err
 	}

@@ -161,10 +161,7 @@ func (u *upgradeCommand) ask(ctx context.Context, args []string) ([]answer, erro
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := choose(listed, args, u.pidFile)
-	if errors.Is(err, errUnknown) {
-		chosen, err = byUnit(ctx, client, listed, args[0], err)
-	}
+	chosen, err := chooseOrAsk(ctx, client, listed, args, u.pidFile)
 	if unit, _ := processOf(ctx, u.pidFile); err == nil && len(chosen) == 0 && unit != "" {
 		chosen, err = byUnit(ctx, client, listed, unit, nil)
 	}
@@ -196,6 +193,15 @@ func choose(listed []bus.Listed, args []string, pidFile string) ([]string, error
 		return nil, unknownInstance(args[0], all)
 	}
 	return chosen, nil
+}
+
+// chooseOrAsk is choose, which takes the name of a unit, too.
+func chooseOrAsk(ctx context.Context, client *bus.Client, listed []bus.Listed, args []string, pidFile string) ([]string, error) {
+	chosen, err := choose(listed, args, pidFile)
+	if errors.Is(err, errUnknown) {
+		return byUnit(ctx, client, listed, args[0], err)
+	}
+	return chosen, err
 }
 
 // byUnit looks for the instance of a unit that is named otherwise; unknown is the
