@@ -44,6 +44,7 @@ func TestBoxSystemBus(t *testing.T) {
 	t.Run("upgrade", func(t *testing.T) { m.in(t).upgradeOverBus() })
 	t.Run("reload while systemd is out of reach", func(t *testing.T) { m.in(t).reloadedAlone() })
 	t.Run("another bus", func(t *testing.T) { m.in(t).busRestarted() })
+	t.Run("no daemon", func(t *testing.T) { m.in(t).rightsWithoutDaemon() })
 }
 
 // readOverBus comes right after the start: the objects are there when systemd
@@ -90,6 +91,13 @@ func (m *machine) rightsOverBus() {
 	m.sh("nginx-hotswap unhold nginx")
 	m.shows(busctlGet+"Held", "b false")
 	m.shows("busctl call io.github.NginxHotswap1 /io/github/NginxHotswap1 io.github.NginxHotswap1.Manager Reload && echo reloaded", "reloaded")
+}
+
+// rightsWithoutDaemon is for those who are told nothing by a bus.
+func (m *machine) rightsWithoutDaemon() {
+	m.sh("systemctl stop nginx-hotswap")
+	m.shows(asNobody+"nginx-hotswap upgrade", "cannot lock instance nginx", "permission denied; run it with sudo", "failed: 1")
+	m.shows(asNobody+"nginx-hotswap status", "this is what processes and files say to others than root")
 }
 
 // upgradeOverBus has a user with a rule upgrade, while root listens. Where there

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,9 +109,17 @@ func (p *places) look(ctx context.Context, args []string) ([]supervisor.Status, 
 	return list, nil
 }
 
+// withoutDaemon says how little others than root can see: not even which binary runs.
+func withoutDaemon(user int) string {
+	if user != 0 {
+		return "The daemon is not running: this is what processes and files say to others than root; run it with sudo."
+	}
+	return "The daemon is not running: this is what the processes and files say."
+}
+
 func printStatus(w io.Writer, list []supervisor.Status, daemon bool, now time.Time, c canvas) error {
 	if !daemon {
-		fmt.Fprintln(w, "The daemon is not running: this is what the processes and files say.")
+		fmt.Fprintln(w, withoutDaemon(os.Geteuid()))
 	}
 	for _, text := range render(list, now, c) {
 		if _, err := fmt.Fprintln(w, text); err != nil {

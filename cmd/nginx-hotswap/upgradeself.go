@@ -79,7 +79,7 @@ func (u *upgradeCommand) once(ctx context.Context, c supervisor.Config, i superv
 		return supervisor.Outcome{Code: supervisor.ExitDeferred, Text: err.Error(), Result: supervisor.Deferred}
 	}
 	if err != nil {
-		return supervisor.Outcome{Code: supervisor.ExitFailure, Text: err.Error()}
+		return supervisor.Outcome{Code: supervisor.ExitFailure, Text: err.Error() + withoutRights(err, os.Geteuid())}
 	}
 	defer lock.Release()
 	var ended []*supervisor.Record
