@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 )
 
@@ -30,7 +31,7 @@ func newAlert(p *places) *cobra.Command {
 			}
 			for _, s := range list {
 				if s.Alert != "" {
-					return errors.New(s.Name + ": " + s.Alert)
+					return errors.New(s.Name + ": " + alertText(s))
 				}
 				if s.MainPID == 0 {
 					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", s.Name, s.Reason)
@@ -39,6 +40,15 @@ func newAlert(p *places) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// alertText tells the way out that needs no other build. One that got stuck, or has
+// lost its masters, names its own, and knowing of it is none.
+func alertText(s supervisor.Status) string {
+	if len(s.Masters) != 1 {
+		return s.Alert
+	}
+	return fmt.Sprintf("%s; `nginx-hotswap confirm %s` acknowledges it", s.Alert, s.Name)
 }
 
 // alerts starts and clears the alert units. It keeps the latest word of each

@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
+)
 
 func TestEscapeInstance(t *testing.T) {
 	for name, want := range map[string]string{
@@ -16,6 +20,20 @@ func TestEscapeInstance(t *testing.T) {
 		}
 		if back := unescapeInstance(got); back != name {
 			t.Errorf("%q became %q", name, back)
+		}
+	}
+}
+
+// What can be acknowledged says how; an instance that got stuck cannot.
+func TestAlertText(t *testing.T) {
+	s := supervisor.Status{Name: "nginx", Alert: "1.28.0 does not run", Masters: make([]supervisor.MasterStatus, 1)}
+	if got := alertText(s); got != "1.28.0 does not run; `nginx-hotswap confirm nginx` acknowledges it" {
+		t.Error(got)
+	}
+	for _, masters := range []int{0, 2} {
+		s.Masters = make([]supervisor.MasterStatus, masters)
+		if got := alertText(s); got != s.Alert {
+			t.Errorf("%d masters: %s", masters, got)
 		}
 	}
 }
