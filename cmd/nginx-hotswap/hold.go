@@ -11,7 +11,7 @@ import (
 )
 
 const holdExit = `Exit status: 0 done, 1 failure, 2 usage, 7 nginx is not running and was never
-looked after, or there is no instance.`
+looked after, or there is no instance at all.`
 
 func newHold(p *places) *cobra.Command {
 	return ask(p, supervisor.ActionHold, "Upgrade to nothing, not even when asked, until unhold", `Upgrade to nothing, not even when asked, until unhold. Only "upgrade --force" and
@@ -42,8 +42,9 @@ meant.
 
 The daemon must run.
 
-Exit status: 0 done, 1 failure, or there is nothing to confirm, 2 usage, 5 the
-verdict is not known yet, 7 nginx is not running, or there is no instance.`)
+Exit status: 0 done, 1 failure, or there is nothing to confirm, 2 usage, 4 too late:
+the old version comes back, 5 the verdict is not known yet, 7 nginx is not running,
+or there is no instance at all.`)
 }
 
 // ask is a command that only a running daemon can carry out.
