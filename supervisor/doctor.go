@@ -142,7 +142,7 @@ func (e *examination) noMaster(err error) Finding {
 	unit := e.s.instance.Unit
 	switch {
 	case errors.Is(err, ErrNotRunning) && unit != "":
-		return Finding{Level: LevelWarning, Text: err.Error(), Remedy: "systemctl start " + unit}
+		return Finding{Level: LevelWarning, Text: err.Error(), Remedy: "systemctl start " + shellWord(unit)}
 	case errors.Is(err, ErrNotRunning):
 		return Finding{Level: LevelWarning, Text: err.Error(), Remedy: fmt.Sprintf("start nginx so that its pid file is %s, or correct PIDFile=", e.s.instance.PIDFile)}
 	}

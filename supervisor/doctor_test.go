@@ -182,6 +182,9 @@ var doctorCases = map[string]struct {
 	"held": {"state", supervisor.LevelWarning, func(p *patient) {
 		p.remember(supervisor.Attachment{Held: true})
 	}, []string{"held", "nginx-hotswap unhold test"}},
+	"unit, to be quoted": {"notify-access", supervisor.LevelWarning, func(p *patient) {
+		p.inUnit(func(s *systemd.State) { s.Name, s.NotifyAccess = `nginx@a\x2db.service`, "none" })
+	}, []string{`systemctl edit 'nginx@a\x2db.service'`}},
 	"drift": {"drift", supervisor.LevelWarning, func(p *patient) {
 		p.onDisk("access_log off;", "access_log  off;")
 		soon := time.Now().Add(10 * time.Second)
@@ -428,6 +431,21 @@ func TestDoctorOfTwoMasters(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.finds("upgrade", supervisor.LevelFailure, "stuck: it did not go", "to go back to", fmt.Sprintf("kill -KILL %d", successor))
+}
+
+// A remedy is pasted into a shell, which would eat the backslash of systemd's names.
+func TestDoctorQuotes(t *testing.T) {
+	p := newPatient(t)
+	p.instance.Name = `nginx@a\x2db`
+	if err := p.store.SaveAttachment(p.instance.Name, supervisor.Attachment{Held: true}); err != nil {
+		t.Fatal(err)
+	}
+	s := supervisor.New(p.instance, p.options)
+	for _, f := range s.Examine(t.Context(), 0) {
+		if want := `nginx-hotswap unhold 'nginx@a\x2db'`; f.Check == "state" && f.Remedy != want {
+			t.Errorf("got %q, want %q", f.Remedy, want)
+		}
+	}
 }
 
 // What was rolled back needs a person until that is acknowledged.

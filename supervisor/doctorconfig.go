@@ -93,7 +93,7 @@ func (e *examination) unixSockets(context.Context) Finding {
 // restart is the command of last resort, for a person to decide on.
 func (e *examination) restart() string {
 	if e.m.unit != nil {
-		return "systemctl restart " + e.m.unit.Name()
+		return "systemctl restart " + shellWord(e.m.unit.Name())
 	}
 	return fmt.Sprintf("kill -QUIT %[1]d; while [ -e /proc/%[1]d ]; do sleep 0.1; done; %[2]s", e.m.PID, e.command())
 }
@@ -183,7 +183,7 @@ func (e *examination) keepAlive(context.Context) Finding {
 
 func (e *examination) reload() string {
 	if e.m.unit != nil {
-		return "systemctl reload " + e.m.unit.Name()
+		return "systemctl reload " + shellWord(e.m.unit.Name())
 	}
 	return fmt.Sprintf("kill -HUP %d", e.m.PID)
 }

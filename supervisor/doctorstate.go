@@ -11,7 +11,7 @@ import (
 // upgrade looks for one that is under way, ours or not. In the middle of one the
 // other checks would take two generations for one that is broken.
 func (e *examination) upgrade(ctx context.Context) Finding {
-	name := e.s.instance.Name
+	name := shellWord(e.s.instance.Name)
 	if rec := e.s.leftStuck(); rec != nil {
 		return Finding{Level: LevelFailure, Text: "stuck: " + rec.Reason, Remedy: remainsOf(rec).text()}
 	}
@@ -64,7 +64,7 @@ func (e *examination) diskAndMemory(context.Context) Finding {
 
 // pending judges a difference by what is going to be done about it.
 func (e *examination) pending(c *candidate) Finding {
-	s, name := e.s, e.s.instance.Name
+	s, name := e.s, shellWord(e.s.instance.Name)
 	found := Finding{Level: LevelWarning, Text: c.news(e.m), Remedy: fmt.Sprintf("nginx-hotswap upgrade --dry-run %[1]s && nginx-hotswap upgrade %[1]s", name)}
 	if e.why == "" && e.daemon != 0 {
 		return note("%s; the daemon is about to take it up", found.Text)
@@ -88,7 +88,7 @@ func (e *examination) pending(c *candidate) Finding {
 
 // remembered looks at what was decided earlier.
 func (e *examination) remembered(context.Context) Finding {
-	a, name := e.s.attachment, e.s.instance.Name
+	a, name := e.s.attachment, shellWord(e.s.instance.Name)
 	r := a.Restored
 	switch {
 	case a.Held:

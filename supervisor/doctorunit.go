@@ -40,7 +40,7 @@ func shellWord(text string) string {
 
 // dropIn is a remedy for a unit.
 func dropIn(unit string, lines ...string) string {
-	return fmt.Sprintf("put this in by `systemctl edit %s`:\n[Service]\n%s", unit, strings.Join(lines, "\n"))
+	return fmt.Sprintf("put this in by `systemctl edit %s`:\n[Service]\n%s", shellWord(unit), strings.Join(lines, "\n"))
 }
 
 // unitType asks whether systemd can follow the successor.
