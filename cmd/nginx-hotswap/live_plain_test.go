@@ -56,3 +56,14 @@ func TestPlainWaitsForTheFirstLook(t *testing.T) {
 		t.Errorf("then: %s", out.String())
 	}
 }
+
+// A command that a person has to run is in a line of its own.
+func TestPlainKeepsLines(t *testing.T) {
+	var out strings.Builder
+	stuck := serving()
+	stuck.Reason = stuckReason
+	newPlainView(&out).show([]supervisor.Status{stuck}, noon)
+	if want := "\n12:00:00 nginx:     kill -CONT 2402 && sleep 1 && kill -QUIT 2402\n"; !strings.Contains(out.String(), want) {
+		t.Error(out.String())
+	}
+}

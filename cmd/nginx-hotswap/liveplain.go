@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
@@ -69,7 +70,9 @@ func runningText(s supervisor.Status, now time.Time) string {
 }
 
 func (p *plainView) say(s supervisor.Status, at time.Time, format string, args ...any) {
-	fmt.Fprintf(p.w, "%s %s: %s\n", at.Format(time.TimeOnly), printable(s.Name), printable(fmt.Sprintf(format, args...)))
+	for text := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+		fmt.Fprintf(p.w, "%s %s: %s\n", at.Format(time.TimeOnly), printable(s.Name), printable(text))
+	}
 }
 
 // cycle tells what is new about a cycle.

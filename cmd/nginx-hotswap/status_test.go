@@ -116,6 +116,13 @@ func goingBack() supervisor.Status {
 	return s
 }
 
+// stuckReason has the commands of both ways out, each in a line of its own.
+const stuckReason = `stuck: reviving: it took too long (more than 35s); both masters are left as they are
+to keep 1.28.0 (old master 2402 finishes its requests and goes), run
+    kill -CONT 2402 && sleep 1 && kill -QUIT 2402
+to go back to 1.26.3 (successor 2500 finishes its requests and goes), run
+    kill -CONT 2402 && sleep 1 && kill -HUP 2402 && sleep 1 && kill -QUIT 2500`
+
 // pictures are what TestRender draws.
 func pictures() map[string][]supervisor.Status {
 	down := supervisor.Status{Name: "angie", Phase: supervisor.Idle, Reason: "nginx is not running: angie.service is inactive"}
@@ -135,12 +142,14 @@ func pictures() map[string][]supervisor.Status {
 	heldBack, heldBad, unknown := under("blog", waiting()), under("shop", waiting()), supervisor.Status{Name: "wiki", Phase: supervisor.Idle}
 	heldBack.Held, heldBack.Reason = true, "held"
 	heldBad.Held, heldBad.Reason = true, "/usr/sbin/nginx is not executable"
+	stuck := upgrading()
+	stuck.Phase, stuck.Pending, stuck.Reason, stuck.Alert = supervisor.Idle, true, stuckReason, stuckReason
 	endless := soaking() // SoakSec=infinity
 	endless.Cycle.SoakUntil = before(-200 * 365 * 24 * time.Hour)
 	return map[string][]supervisor.Status{
 		"nothing": nil, "idle": {down, serving(), waiting()}, "soaking": {soaking()}, "draining": {draining()}, "unconfirmed": {unconfirmed},
 		"drained": {drained}, "going-back": {goingBack()}, "ended": {ended}, "busy": {busy}, "two": {busy, under("blog", goingBack())},
-		"stuck": {upgrading()}, "rude": {rude}, "held": {held, heldBack, heldBad, unknown}, "endless": {endless}, "failing": {failing},
+		"stuck": {stuck}, "rude": {rude}, "held": {held, heldBack, heldBad, unknown}, "endless": {endless}, "failing": {failing},
 	}
 }
 

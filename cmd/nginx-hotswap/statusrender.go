@@ -23,7 +23,7 @@ type detail struct {
 
 // details go from all to what is told in any case.
 var details = []detail{
-	{workers: true, phases: true, probes: true, reasons: 5},
+	{workers: true, phases: true, probes: true, reasons: 12},
 	{phases: true, probes: true, reasons: 3},
 	{phases: true, reasons: 2},
 	{reasons: 2},
@@ -192,9 +192,23 @@ func (c canvas) cycleLines(s supervisor.Status, now time.Time, d detail) []line 
 	return append(lines, probeLines(s.Cycle.Probes, now, d.probes, c.width)...)
 }
 
-// wrapped adds a text, in at most so many lines where the height is limited.
+// wrapped adds a text, in at most so many lines where the height is limited. Its own
+// lines stay, commands to paste among them, and all but the first are set in.
 func (c canvas) wrapped(lines []line, s style, text string, most int) []line {
-	parts := wrap(text, c.width)
+	var parts []string
+	for i, part := range strings.Split(text, "\n") {
+		words, indent := strings.TrimSpace(part), ""
+		if i > 0 {
+			indent = "  " + part[:len(part)-len(strings.TrimLeft(part, " "))]
+		}
+		width := c.width
+		if width > 0 {
+			width = max(1, width-len(indent))
+		}
+		for _, fitting := range wrap(words, width) {
+			parts = append(parts, indent+fitting)
+		}
+	}
 	if c.height > 0 && len(parts) > most {
 		parts = append(parts[:most-1], parts[most-1]+" …")
 	}
