@@ -34,6 +34,7 @@ func TestBoxAlert(t *testing.T) {
 	m.sh("systemctl restart nginx-hotswap && systemctl reset-failed " + alertUnit)
 	m.sh("systemctl restart nginx-hotswap")
 	m.eventually("a new daemon shows it again", failed)
+	m.eventually("it has attached", func() bool { return m.status().MainPID != 0 })
 	before := m.status()
 	m.install(nextVersion(before.Running.Version, 1))
 	m.cycleAfter(lastID(before))
