@@ -151,11 +151,14 @@ func ParseRecord(data []byte) (*Record, error) {
 }
 
 // bootID tells one boot from the next: pids and start times mean nothing
-// across it.
+// across it. Where a container has an id of its own, mounted over the kernel's, the
+// /proc of the daemon's sandbox does not show it: all ask for what PID 1 sees.
 func bootID() string {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
+	const path = "/proc/sys/kernel/random/boot_id"
+	for _, root := range []string{"/proc/1/root", ""} {
+		if data, err := os.ReadFile(root + path); err == nil {
+			return strings.TrimSpace(string(data))
+		}
 	}
-	return strings.TrimSpace(string(data))
+	return ""
 }
