@@ -38,17 +38,18 @@ func (m *master) swappable(ctx context.Context) error {
 		return &Refusal{ReasonDaemonOff, fmt.Sprintf("%s runs with `daemon off`: such a master ignores USR2", m.name()),
 			m.daemonOff()}
 	}
-	if err := m.settled(ctx); err != nil {
-		return err
-	}
-	if err := m.parentless(); err != nil {
-		return err
-	}
+	// First of all: after WINCH its old master has no workers, as one that starts.
 	tree, err := nginx.ReadTree(m.ID)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
 	if err := m.upgradedByOthers(tree); err != nil {
+		return err
+	}
+	if err := m.settled(ctx); err != nil {
+		return err
+	}
+	if err := m.parentless(); err != nil {
 		return err
 	}
 	return m.unitFit(ctx)
