@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -30,7 +31,9 @@ func buildKey(sha256, libraries string) string {
 }
 
 // Short is how a build is named in sentences: 1.26.3 (3f9c2a41…).
-func (b Build) Short() string { return fmt.Sprintf("%s (%s…)", b.Number, hash8(b.SHA256)) }
+func (b Build) Short() string {
+	return fmt.Sprintf("%s (%s…)", cmp.Or(b.Number, "of unknown version"), hash8(b.SHA256))
+}
 
 func hash8(sha string) string { return sha[:min(8, len(sha))] }
 

@@ -187,6 +187,7 @@ func TestConfigWarnings(t *testing.T) {
 		"key in lower case": {files{"hotswap.conf": "[Upgrade]\nsoaksec=1s\n"}, "hotswap.conf", "unknown key [Upgrade] soaksec= is ignored (did you mean SoakSec=?)"},
 		"no such key":       {files{"hotswap.conf": "[Upgrade]\nColour=red\n"}, "hotswap.conf", "unknown key [Upgrade] Colour= is ignored"},
 		"another section's": {files{"hotswap.conf": "[Supervisor]\nSoakSec=1s\n"}, "hotswap.conf", "[Supervisor] SoakSec= is ignored: it belongs to [Upgrade]"},
+		"unknown owner":     {files{"instance.d/a.conf": "[Instance]\nTrustedOwner=nobody-at-all\n"}, "instance.d/a.conf", "[Instance] TrustedOwner=nobody-at-all trusts nobody: user: unknown user nobody-at-all"},
 		"an instance's":     {files{"hotswap.conf": "[Supervisor]\nPIDFile=/a\n"}, "hotswap.conf", "[Supervisor] PIDFile= is ignored: it belongs to [Instance] in a file of instance.d"},
 		"in a drop-in":      {files{"hotswap.conf.d/a.conf": "[Upgrade]\nSokSec=1s\n"}, "hotswap.conf.d/a.conf", "unknown key"},
 		"in an instance":    {files{"instance.d/a.conf": "[Instance]\nPidFile=/a\n"}, "instance.d/a.conf", "unknown key [Instance] PidFile= is ignored (did you mean PIDFile=?)"},

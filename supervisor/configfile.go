@@ -114,6 +114,11 @@ func loadInstance(file string, common UpgradeConfig) (InstanceConfig, []Warning,
 			return i, nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
+	if i.TrustedOwner != "" {
+		if _, err := uidOf(i.TrustedOwner); err != nil {
+			warnings = append(warnings, Warning{File: file, Text: fmt.Sprintf("[Instance] TrustedOwner=%s trusts nobody: %v", i.TrustedOwner, err)})
+		}
+	}
 	if i.Name == "" && i.Unit != "" {
 		i.Name = InstanceName(i.Unit)
 	}

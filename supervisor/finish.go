@@ -30,6 +30,8 @@ func (c *cycle) finish(result Result, reason string) Result {
 	}
 	if result != Stuck {
 		c.unlinkKept()
+	} else {
+		c.tellUnitStuck()
 	}
 	if result == RolledBack && c.old.unit != nil && !c.old.mute {
 		c.s.notifyUnit(c.old.unit, c.old.PID, "STATUS="+unitStatus(c.rec.Old.Version, c.old.since, c.rec.Successor.Version+" was rolled back"))
@@ -40,6 +42,19 @@ func (c *cycle) finish(result Result, reason string) Result {
 	c.tell(result, reason)
 	c.s.finished(c.rec)
 	return result
+}
+
+// tellUnitStuck ends what `systemctl status` of the unit has shown of the way back.
+// Which of the two masters may speak for it is not known any more.
+func (c *cycle) tellUnitStuck() {
+	if c.old.unit == nil || c.old.mute {
+		return
+	}
+	for _, pid := range []int{c.rec.Old.PID, c.rec.Successor.PID} {
+		if pid != 0 {
+			c.s.notifyUnit(c.old.unit, pid, fmt.Sprintf("STATUS=nginx-hotswap: %s to %s, stuck; see `nginx-hotswap status`", c.rec.Old.Version, c.rec.Successor.Version))
+		}
+	}
 }
 
 // finished passes on a record that is in the history now.

@@ -1,6 +1,9 @@
 package supervisor
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Phase is a row of the procedure. Phases are stored by name, so that a record
 // is understood by every version of this program.
@@ -74,6 +77,14 @@ const (
 
 // origins are those that a request may name.
 var origins = append([]Origin{OriginCLI, OriginBus}, packageOrigins...)
+
+func originNames() string {
+	names := make([]string, len(origins))
+	for i, o := range origins {
+		names[i] = string(o)
+	}
+	return strings.Join(names, ", ")
+}
 
 var packageOrigins = []Origin{OriginDpkg, OriginRPM, OriginInitscript, OriginNeedrestart}
 

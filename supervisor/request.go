@@ -55,7 +55,7 @@ func (r Request) Validate() error {
 		return fmt.Errorf("a reload of the unit waits for the %s, not until all is %s", WaitVerdict, r.Wait)
 	}
 	if !slices.Contains(origins, r.Origin) {
-		return fmt.Errorf("origin %q is unknown, it is one of %q", r.Origin, origins)
+		return fmt.Errorf("origin %q is unknown, it is one of %s", r.Origin, originNames())
 	}
 	if !slices.Contains([]Action{"", ActionUpgrade, ActionRollback, ActionConfirm, ActionHold, ActionUnhold}, r.Action) {
 		return fmt.Errorf("action %q is unknown", r.Action)

@@ -148,7 +148,10 @@ func (s *Supervisor) acknowledge() Outcome {
 		defer c.Close()
 		refused := s.attachment.Refused
 		if s.attachment.condemnation(c.build.Key()) != nil || refused != nil && refused.Key == c.build.Key() && refused.lasts() {
-			key, text = c.build.Key(), c.what()+" is known to be bad, "+s.current.build.Number+" goes on"
+			key, text = c.build.Key(), c.what()+" is known to be bad"
+			if s.leftStuck() == nil {
+				text += ", " + s.current.build.Number + " goes on"
+			}
 		}
 	}
 	if key == "" {

@@ -16,19 +16,27 @@ import (
 // instance's TrustedOwner=.
 func (s *Supervisor) trusted() ([]uint32, error) {
 	uids := []uint32{0, uint32(os.Geteuid())}
-	owner := s.instance.TrustedOwner
-	if owner == "" {
+	if s.instance.TrustedOwner == "" {
 		return uids, nil
 	}
+	uid, err := uidOf(s.instance.TrustedOwner)
+	if err != nil {
+		return nil, fmt.Errorf("cannot trust %s, whom TrustedOwner= names: %w; name a user that exists, or a uid", s.instance.TrustedOwner, err)
+	}
+	return append(uids, uid), nil
+}
+
+// uidOf takes a user's name or a number.
+func uidOf(owner string) (uint32, error) {
 	if n, err := strconv.ParseUint(owner, 10, 32); err == nil {
-		return append(uids, uint32(n)), nil
+		return uint32(n), nil
 	}
 	u, err := user.Lookup(owner)
 	if err != nil {
-		return nil, fmt.Errorf("TrustedOwner=: %w", err)
+		return 0, err
 	}
 	n, err := strconv.ParseUint(u.Uid, 10, 32)
-	return append(uids, uint32(n)), err
+	return uint32(n), err
 }
 
 // checkTrail refuses a file that another user could have written or put there.
@@ -38,7 +46,7 @@ func checkTrail(trail []nginx.Entry, trusted []uint32) error {
 		if !ok {
 			return fmt.Errorf("cannot tell the owner of %s", e.Path)
 		}
-		if !contains(trusted, st.Uid) {
+		if !slices.Contains(trusted, st.Uid) {
 			return &Refusal{ReasonOwner, fmt.Sprintf("%s belongs to uid %d, not to root", e.Path, st.Uid),
 				fmt.Sprintf("chown root %s, or name its owner in TrustedOwner=", e.Path)}
 		}
@@ -58,10 +66,6 @@ func checkTrail(trail []nginx.Entry, trusted []uint32) error {
 		}
 	}
 	return nil
-}
-
-func contains(uids []uint32, uid uint32) bool {
-	return slices.Contains(uids, uid)
 }
 
 // runningBuild is what a process executes. To learn its version means to execute
@@ -102,7 +106,7 @@ func (s *Supervisor) checkUsers(pid int) error {
 	if err != nil {
 		return err
 	}
-	if users.All(func(uid uint32) bool { return contains(trusted, uid) }) {
+	if users.All(func(uid uint32) bool { return slices.Contains(trusted, uid) }) {
 		return nil
 	}
 	return &Refusal{ReasonOwner, fmt.Sprintf("pid %d, which the pid file names, is a process of uid %d, not of root", pid, users[0]),
