@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
@@ -135,14 +133,4 @@ func (s *Supervisor) endLeftWorkers(ctx context.Context, m *master, last *Record
 		return
 	}
 	endOrphans(left)
-}
-
-// endOrphans asks workers without a master to finish.
-func endOrphans(orphans []nginx.ID) {
-	for _, id := range orphans {
-		if p, err := nginx.OpenID(id); err == nil {
-			_ = p.Signal(unix.SIGQUIT) // it may be gone
-			p.Close()
-		}
-	}
 }

@@ -145,7 +145,7 @@ func TestInstances(t *testing.T) {
 		"instance.d/blog.conf":        "",
 		"instance.d/by-unit.conf":     "[Instance]\nUnit=web@blue.service\n[Upgrade]\nSoakSec=2s\n",
 		"instance.d/by-name.conf":     "[Instance]\nName=shop\nUnit=nginx-shop.service\n",
-		"instance.d/by-pid.conf":      "[Instance]\nPIDFile=/srv/nginx.pid\nTrustedOwner=www\n",
+		"instance.d/by-pid.conf":      "[Instance]\nPIDFile=/srv/nginx.pid\nTrustedOwner=nobody\n",
 		"instance.d/by-pid-name.conf": "[Instance]\nName=named\nPIDFile=/srv/named.pid\n",
 		"instance.d/README":           "no configuration",
 	}.load(t)
@@ -160,7 +160,7 @@ func TestInstances(t *testing.T) {
 		{Name: "blog", Unit: "blog.service", Upgrade: common},
 		{Name: "shop", Unit: "nginx-shop.service", Upgrade: common},
 		{Name: "named", PIDFile: "/srv/named.pid", Upgrade: common},
-		{Name: "by-pid", PIDFile: "/srv/nginx.pid", TrustedOwner: "www", Upgrade: common},
+		{Name: "by-pid", PIDFile: "/srv/nginx.pid", TrustedOwner: "nobody", Upgrade: common},
 		{Name: "web@blue", Unit: "web@blue.service", Upgrade: own},
 	}
 	if diff := cmp.Diff(want, got.Instances); diff != "" {

@@ -19,8 +19,12 @@ func (c *cycle) finish(result Result, reason string) Result {
 	c.rec.finish(result, reason, now)
 	c.samples.end()
 	c.clearOldBin()
-	if result.isUpgrade() && !c.old.Alive() {
+	switch {
+	case c.old.Alive():
+	case result.isUpgrade():
 		c.settleUnit(c.ctx)
+	case result == Lost && c.old.unit != nil && c.successorStays():
+		c.settleMainPID(c.ctx)
 	}
 	if result == Overtaken || result == Lost {
 		c.giveWay(result)

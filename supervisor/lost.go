@@ -137,22 +137,3 @@ func (c *cycle) withoutMaster() string {
 	}
 	return fmt.Sprintf("; workers serve without a master: run `%s`, then %s", kill("QUIT", pids...), start)
 }
-
-// leftWorkers are those of either master that accept although it was killed: nobody
-// could start nginx beside them.
-func (c *cycle) leftWorkers() []*nginx.Process {
-	var found []*nginx.Process
-	if !c.old.Alive() {
-		found = c.oldOrphans()
-	}
-	if c.successor == nil || c.successor.Alive() {
-		return found
-	}
-	for id := range c.workers {
-		title, err := nginx.ReadTitle(id.PID)
-		if err == nil && title.Role == nginx.RoleWorker && c.watched[id].Alive() {
-			found = append(found, c.watched[id])
-		}
-	}
-	return found
-}

@@ -137,6 +137,14 @@ func writeLike(to, like, from, sha256 string) (err error) {
 	if got != sha256 {
 		return fmt.Errorf("%s is damaged: its SHA-256 is %s…", from, hash8(got))
 	}
+	if err := liken(out, info, like); err != nil {
+		return err
+	}
+	return out.Sync()
+}
+
+// liken gives a file owner, mode and extended attributes of another.
+func liken(out *os.File, info os.FileInfo, like string) error {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && (st.Uid != uint32(os.Geteuid()) || st.Gid != uint32(os.Getegid())) {
 		if err := out.Chown(int(st.Uid), int(st.Gid)); err != nil {
 			return err
@@ -145,10 +153,7 @@ func writeLike(to, like, from, sha256 string) (err error) {
 	if err := out.Chmod(info.Mode()); err != nil {
 		return err
 	}
-	if err := copyAttributes(int(out.Fd()), like); err != nil {
-		return err
-	}
-	return out.Sync()
+	return copyAttributes(int(out.Fd()), like)
 }
 
 // copyAttributes copies extended attributes where the file system has them.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -189,36 +188,6 @@ func (c *cycle) retired(follows string) {
 		c.old.PID, since(c.quitAt), c.successor.PID, follows)
 }
 
-// removeStaleOldBin removes what a killed old master left behind. One that
-// goes by itself has removed it before it exits (ngx_delete_pidfile).
-func (c *cycle) removeStaleOldBin() error {
-	return removeStaleOldBin(c.successorRoot(), c.old.pidFile, c.old.PID, c.s.log)
-}
-
-func removeStaleOldBin(root *nginx.Root, pidFile string, gone int, log *slog.Logger) error {
-	oldBin := pidFile + nginx.OldBin
-	pid, err := nginx.ReadPIDFile(root, oldBin)
-	if err != nil || pid != gone {
-		return nil
-	}
-	log.Warn("the old master left its pid file behind, it is removed", "path", oldBin)
-	return root.Unlink(oldBin)
-}
-
-// clearOldBin removes it wherever old went otherwise than by our QUIT. It does not
-// keep a cycle from its end: USR2 replaces the file.
-func (c *cycle) clearOldBin() {
-	if c.old.Alive() {
-		return
-	}
-	if err := c.removeStaleOldBin(); err != nil {
-		c.s.log.Warn("cannot remove the pid file of the old master", "error", err)
-	}
-}
-
-// successorRoot is the same place as old's; it was opened while old lived.
-func (c *cycle) successorRoot() *nginx.Root { return c.old.root }
-
 // settleUnit is done when systemd follows the successor: sent earlier, the
 // status would be lost.
 func (c *cycle) settleUnit(ctx context.Context) {
@@ -230,12 +199,17 @@ func (c *cycle) settleUnit(ctx context.Context) {
 		c.s.notifyUnit(unit, c.successor.PID, fmt.Sprintf("MAINPID=%d", c.successor.PID),
 			"STATUS="+unitStatus(c.rec.Successor.Version, c.successorSince(), "upgraded from "+c.rec.Old.Version))
 	}
+	c.settleMainPID(ctx)
+}
+
+// settleMainPID makes systemd forget whose child the main process once was.
+func (c *cycle) settleMainPID(ctx context.Context) {
 	if !c.movedEarly && !c.rec.Reloaded { // by us, or perhaps by a reload of the unit
 		return
 	}
 	// MainPID moved while old was the successor's parent: systemd takes it
 	// for somebody else's child, and a later stop would kill it at once.
-	if err := unit.Reload(ctx); err != nil {
+	if err := c.old.unit.Reload(ctx); err != nil {
 		c.s.log.Warn("cannot reload systemd; do it by hand (systemctl daemon-reload), or a later stop of the unit is not graceful", "error", err)
 	}
 }

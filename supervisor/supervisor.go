@@ -2,13 +2,9 @@ package supervisor
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // Supervisor owns one instance. One goroutine, the one that calls Run or Once,
@@ -129,6 +125,9 @@ func New(instance InstanceConfig, o Options) *Supervisor {
 // Name is the name of the instance.
 func (s *Supervisor) Name() string { return s.instance.Name }
 
+// PIDFile is the pid file by which the instance was given, or "".
+func (s *Supervisor) PIDFile() string { return s.instance.PIDFile }
+
 func (s *Supervisor) audit() Audit {
 	return Audit{Log: s.log, Instance: s.instance.Name, Unit: s.unitName}
 }
@@ -219,64 +218,3 @@ func (s *Supervisor) serveLater(ctx context.Context) {
 		s.serve(ctx, r)
 	}
 }
-
-// retryIn looks again after a while, if nothing happens before.
-func (s *Supervisor) retryIn(d time.Duration) { s.again = time.After(d) }
-
-// Pauses before something that gave no event is looked at again.
-const (
-	pauseLock   = 250 * time.Millisecond // for the end of a package transaction
-	pauseWriter = time.Second            // for the end of a writer
-	pauseUnit   = time.Second            // for the end of a job on the unit
-	pauseAttach = time.Minute            // for a master to come, at the most
-)
-
-// look compares what runs with what is on disk and decides.
-func (s *Supervisor) look(ctx context.Context) {
-	if err := s.resume(ctx); err != nil {
-		if ctx.Err() != nil {
-			s.log.Info(s.instance.Name + ": the cycle is interrupted, the next start goes on")
-			return
-		}
-		s.cannotGoOn(err)
-		return
-	}
-	if _, waits := s.waitsForPerson(ctx); waits {
-		return
-	}
-	if err := s.refresh(ctx); err != nil {
-		s.notAttached(err)
-		return
-	}
-	tree, err := nginx.ReadTree(s.current.ID)
-	if err == nil {
-		s.noteLoad(s.current, tree)
-	}
-	if s.foreignUpgrade(ctx, tree) {
-		return
-	}
-	c, err := s.compare(s.current)
-	if errors.Is(err, ErrNotRunning) {
-		s.detach()
-		s.notAttached(err)
-		return
-	}
-	if err != nil {
-		s.undecided(err)
-		return
-	}
-	if c == nil {
-		s.upToDate()
-		return
-	}
-	if s.mayTry(c) {
-		if _, err := s.cycle(ctx, c, OriginWatch); err != nil {
-			s.log.Info(fmt.Sprintf("%s: the cycle is interrupted and will be continued", s.instance.Name), "cause", err)
-		}
-		return
-	}
-	c.Close()
-}
-
-// PIDFile is the pid file by which the instance was given, or "".
-func (s *Supervisor) PIDFile() string { return s.instance.PIDFile }

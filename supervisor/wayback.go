@@ -162,9 +162,13 @@ func (c *cycle) mismatch(why string) {
 			"do not restart nginx before its package is repaired or downgraded", replacedText(c.rec.Replaced), c.rec.Old.Version)
 		return
 	}
-	c.s.audit().Cycle(EventMismatch, c.rec, 0, "%s stays on disk as %s although it is condemned (%s), and %s runs: "+
+	runs := c.rec.Old.Version + " runs"
+	if c.noWayBack() {
+		runs = "it is all that serves"
+	}
+	c.s.audit().Cycle(EventMismatch, c.rec, 0, "%s stays on disk as %s although it is condemned (%s), and %s: "+
 		"install a good build (apt install --reinstall nginx, or dnf reinstall nginx-core), or run `nginx-hotswap rollback --to=%s %s`",
-		c.rec.Successor.Version, c.old.binary, why, c.rec.Old.Version, hash8(c.rec.Old.SHA256), c.rec.Instance)
+		c.rec.Successor.Version, c.old.binary, why, runs, hash8(c.rec.Old.SHA256), c.rec.Instance)
 }
 
 // lostOld deals with an old master that is gone before it was told to go.
