@@ -6,10 +6,15 @@ import (
 	"time"
 )
 
-// ShortLimits are for tests of steps that come to no end.
-func ShortLimits(o *Options) {
-	o.limits = limits{shift: time.Second, hurry: 200 * time.Millisecond}
-}
+// ShortShift and the others are for tests in which that step comes to no end: it
+// is not to apply to steps that are meant to succeed.
+func ShortShift(o *Options)     { o.limits.shift = time.Second }
+func ShortRevival(o *Options)   { o.limits.revival = 2 * time.Second }
+func ShortUnit(o *Options)      { o.limits.unit = time.Second }
+func ShortDismissal(o *Options) { o.limits.hurry = 200 * time.Millisecond }
+
+// UsualLimits ends that for the cycles after the next Configure. None may run.
+func UsualLimits(s *Supervisor) { s.limits = limits{} }
 
 // StopAt makes cycles wait at the end of a phase, until the end of the test or
 // until they are let go on. No other test may run meanwhile.

@@ -95,7 +95,7 @@ func quick() supervisor.Config {
 	c.SettleSec = 0
 	c.Upgrade.SoakSec = 200 * time.Millisecond
 	c.Upgrade.KeepOldSec = 0
-	c.Upgrade.StartTimeoutSec = 5 * time.Second
+	c.Upgrade.StartTimeoutSec = time.Minute
 	c.Upgrade.DismissTimeoutSec = 2 * time.Second
 	return c
 }

@@ -105,7 +105,7 @@ func (c *cycle) quietUnit(ctx context.Context, unit Unit) (systemd.State, error)
 		}
 		return false, c.stillServes(ctx)
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, c.limits.ofShift(), errLate)
+	limited, cancel := context.WithTimeoutCause(ctx, c.limits.ofUnit(), errLate)
 	defer cancel()
 	err := c.runner().await(limited, true, quiet)
 	if limited.Err() == nil || ctx.Err() != nil {

@@ -135,7 +135,7 @@ func (u deafUnit) Notify(int, ...string) error { return nil }
 func TestJobThatLasts(t *testing.T) {
 	t.Parallel()
 	log := &logBuffer{testWriter: testWriter{t}}
-	n, r, unit := runUnit(t, supervisor.ShortLimits, log.into)
+	n, r, unit := runUnit(t, supervisor.ShortUnit, log.into)
 	data, version := n.Newer(t, '9')
 	nginxtest.Install(t, n.Binary, data)
 	unit.change(reloading)

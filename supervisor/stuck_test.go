@@ -17,7 +17,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nginx-hotswap/nginx-hotswap/contrib/badnginx"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -86,14 +85,13 @@ func (b *logBuffer) count(what string) int {
 	return strings.Count(b.text.String(), what)
 }
 
-func newStage(t *testing.T, unit bool) *stage {
+func newStage(t *testing.T, unit bool, short ...func(*supervisor.Options)) *stage {
 	t.Helper()
 	s := &stage{t: t, n: nginxtest.Start(t, site(t)), config: quick(), log: &logBuffer{testWriter: testWriter{t}}}
 	processes(t, s.n.Master) // it is up
 	s.config.Upgrade.SoakSec = time.Minute
-	s.config.Upgrade.StartTimeoutSec = 2 * time.Second
 	s.config.Upgrade.DismissTimeoutSec = 500 * time.Millisecond
-	s.change = []func(*supervisor.Options){supervisor.ShortLimits, s.log.into}
+	s.change = append([]func(*supervisor.Options){s.log.into}, short...)
 	if unit {
 		s.unit = &stubbornUnit{newFakeUnit("nginx.service", s.n.PIDPath(), s.n.Master), make(chan struct{})}
 		s.change = append(s.change, func(o *supervisor.Options) { o.Systemd = s.unit })
@@ -203,11 +201,13 @@ func (s *stage) isOrdinary(master int, version string) {
 	s.r.waitFor(t, "it is found", func(st supervisor.Status) bool {
 		return st.MainPID == master && len(st.Masters) == 1 && st.Running.Version == version && !strings.Contains(st.Reason, "kill")
 	})
-	data, newest := n.Newer(t, '8')
-	nginxtest.Install(t, n.Binary, data)
 	c := s.config
 	c.Upgrade.SoakSec = 200 * time.Millisecond
+	supervisor.UsualLimits(s.r.Supervisor)
 	s.r.Configure(c)
+	data, newest := n.Newer(t, '8')
+	nginxtest.Install(t, n.Binary, data)
+	s.r.Poke()
 	s.r.waitFor(t, "the next upgrade", func(st supervisor.Status) bool {
 		return st.Phase == supervisor.Idle && st.Running.Version == newest && st.Last.Result == supervisor.Upgraded
 	})
@@ -221,12 +221,12 @@ const (
 )
 
 // bothWays plays a scene twice, and each time another way is taken out.
-func bothWays(t *testing.T, unit bool, scene func(*stage)) {
+func bothWays(t *testing.T, scene func(*stage), short ...func(*supervisor.Options)) {
 	t.Helper()
 	for _, way := range []string{toKeep, toGoBack} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, unit)
+			s := newStage(t, false, short...)
 			stop := lightTraffic(t, s.n)
 			scene(s)
 			s.out.Text = s.currentText()
@@ -257,18 +257,18 @@ func (s *stage) currentText() string {
 // A frozen old master that somebody stopped takes no HUP.
 func TestStuckReviving(t *testing.T) {
 	t.Parallel()
-	bothWays(t, false, func(s *stage) {
+	bothWays(t, func(s *stage) {
 		answer := s.soaks()
 		signal(s.t, s.n.Master, unix.SIGSTOP)
 		s.turnsBack(answer)
-	})
+	}, supervisor.ShortRevival)
 }
 
 // A person is half way: HUP waits until the old master goes on, and a second
 // one would double its workers.
 func TestStuckRevivingHalfway(t *testing.T) {
 	t.Parallel()
-	bothWays(t, false, func(s *stage) {
+	bothWays(t, func(s *stage) {
 		answer := s.soaks()
 		signal(s.t, s.n.Master, unix.SIGSTOP)
 		s.turnsBack(answer)
@@ -276,15 +276,23 @@ func TestStuckRevivingHalfway(t *testing.T) {
 		s.r.waitFor(s.t, "HUP is noticed", func(st supervisor.Status) bool {
 			return strings.Contains(st.Reason, "kill -WINCH") && !strings.Contains(st.Reason, "kill -HUP")
 		})
-	})
+	}, supervisor.ShortRevival)
 }
+
+// waitsAtStart is the library of a successor that waits for a file.
+const waitsAtStart = `
+#include <stdlib.h>
+#include <unistd.h>
+__attribute__((constructor)) static void start(void) { while (getenv("NGINX") && access("%s", F_OK) != 0) usleep(5000); }
+`
 
 // WINCH waits until the old master goes on: HUP must not come with it.
 func TestStuckRevivingUnshifted(t *testing.T) {
 	t.Parallel()
-	bothWays(t, false, func(s *stage) {
+	bothWays(t, func(s *stage) {
 		_, s.version = s.n.Newer(s.t, '9')
-		nginxtest.Install(s.t, s.n.Binary, makeBad(s.t, s.n, badnginx.SlowStart, time.Second))
+		goOn := filepath.Join(s.n.Dir, "go-on")
+		nginxtest.Install(s.t, s.n.Binary, badBuild(s.t, s.n, fmt.Sprintf(waitsAtStart, goOn)))
 		answer := s.r.ask(s.t, request(supervisor.WaitDone))
 		s.r.waitFor(s.t, "the successor starts", func(st supervisor.Status) bool {
 			if st.Phase != supervisor.Starting || len(st.Masters) < 2 {
@@ -294,14 +302,15 @@ func TestStuckRevivingUnshifted(t *testing.T) {
 			return true
 		})
 		signal(s.t, s.n.Master, unix.SIGSTOP)
+		writeFile(s.t, goOn, "")
 		s.isStuck(<-answer)
-	})
+	}, supervisor.ShortShift, supervisor.ShortRevival)
 }
 
 // An old worker that somebody stopped does not go.
 func TestStuckRevivingWorker(t *testing.T) {
 	t.Parallel()
-	bothWays(t, false, func(s *stage) {
+	bothWays(t, func(s *stage) {
 		var data []byte
 		data, s.version = s.n.Newer(s.t, '9')
 		nginxtest.Install(s.t, s.n.Binary, data)
@@ -310,7 +319,7 @@ func TestStuckRevivingWorker(t *testing.T) {
 		signal(s.t, worker, unix.SIGSTOP)
 		s.isStuck(<-s.r.ask(s.t, request(supervisor.WaitDone)))
 		s.successor = s.n.PID(s.t)
-	})
+	}, supervisor.ShortShift, supervisor.ShortRevival)
 }
 
 // The unit does not take back its main process, and there is no pid file from which
@@ -320,7 +329,7 @@ func TestStuckReturning(t *testing.T) {
 	for way, tells := range map[string]string{toKeep: "daemon-reload", toGoBack: "reload nginx.service"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, true)
+			s := newStage(t, true, supervisor.ShortUnit)
 			s.r.stop()
 			s.unit.change(func(st *systemd.State) { st.PIDFile = "" })
 			s.start(s.r.store)
@@ -346,7 +355,7 @@ func TestStuckReturning(t *testing.T) {
 // were killed in the end, so requests are lost.
 func TestStuckDismissing(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, false)
+	s := newStage(t, false, supervisor.ShortDismissal)
 	answer := s.soaks()
 	signal(t, s.successor, unix.SIGSTOP)
 	s.turnsBack(answer)
@@ -379,7 +388,7 @@ int sigsuspend(const sigset_t *set) {
 // that.
 func TestStuckDismissingDeaf(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, false)
+	s := newStage(t, false, supervisor.ShortDismissal)
 	_, s.version = s.n.Newer(t, '9')
 	nginxtest.Install(t, s.n.Binary, badBuild(t, s.n, ignoresSignals))
 	answer := s.r.askUntil(t, request(supervisor.WaitDone), supervisor.Soaking)
@@ -422,7 +431,9 @@ func TestStuckOldAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, false)
+			s := newStage(t, false, supervisor.ShortDismissal)
+			s.config.Upgrade.DismissTimeoutSec = 5 * time.Second // what it was asked is answered
+			s.r.Configure(s.config)
 			stop := lightTraffic(t, s.n)
 			answer := s.soaks()
 			tt.spoil(s)
@@ -471,7 +482,7 @@ func TestStuckIsLeftAlone(t *testing.T) {
 	for _, way := range []string{toKeep, toGoBack} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, false)
+			s := newStage(t, false, supervisor.ShortRevival)
 			stop := lightTraffic(t, s.n)
 			answer := s.soaks()
 			signal(t, s.n.Master, unix.SIGSTOP)

@@ -25,10 +25,10 @@ func (c *cycle) table() []step {
 func (c *cycle) wayBack() []step {
 	follow := followLimit
 	if c.old != nil && c.old.unitPIDFile == "" {
-		follow = c.limits.ofShift() // without it there is no way on, so PID 1 has more time
+		follow = c.limits.ofUnit() // without it there is no way on, so PID 1 has more time
 	}
 	return []step{
-		{Reviving, c.oldServes, c.sendHUP, plus(c.limits.ofShift(), c.cfg.StartTimeoutSec), true},
+		{Reviving, c.oldServes, c.sendHUP, c.limits.ofRevival(plus(shiftLimit, c.cfg.StartTimeoutSec)), true},
 		{Returning, c.systemdFollowsOld, c.returnMainPID, follow, true},
 		{Dismissing, c.successorDismissed, c.dismiss, Infinity, true},
 		{Restoring, c.restored, c.restore, Infinity, false},
@@ -43,11 +43,14 @@ const (
 )
 
 // limits are those of the steps that no configuration sets, where a test
-// shortens them.
-type limits struct{ shift, hurry time.Duration }
+// shortens them: each for itself, as the other steps are to succeed.
+type limits struct{ shift, revival, unit, hurry time.Duration }
 
 func (l limits) ofShift() time.Duration { return cmp.Or(l.shift, shiftLimit) }
+func (l limits) ofUnit() time.Duration  { return cmp.Or(l.unit, shiftLimit) }
 func (l limits) ofHurry() time.Duration { return cmp.Or(l.hurry, hurryPause) }
+
+func (l limits) ofRevival(usual time.Duration) time.Duration { return cmp.Or(l.revival, usual) }
 
 // run carries out the cycle from the given phase to its end and returns the
 // result. It returns an error only when it was interrupted: then the record
