@@ -55,10 +55,10 @@ func TestFaults(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 			reset(c)
 		}, Target{}, Cut},
-		{"slow answer", func(c net.Conn) { time.Sleep(time.Second) }, Target{}, Timeout},
+		{"slow answer", stall, Target{}, Timeout},
 		{"slow body", func(c net.Conn) {
 			answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")(c)
-			time.Sleep(time.Second)
+			stall(c)
 		}, Target{}, Timeout},
 		{"wrong status", answer("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"), Target{}, BadStatus},
 		{"wrong content", answer(good), Target{ExpectSHA256: helloSum}, BadBody},
@@ -73,7 +73,7 @@ func TestFaults(t *testing.T) {
 		{"download of other content", answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"), Target{Kind: Download, Size: 5}, BadBody},
 		{"download stalls", func(c net.Conn) {
 			answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")(c)
-			time.Sleep(time.Second)
+			stall(c)
 		}, Target{Kind: Download}, Timeout},
 		{"download without an answer", answer(""), Target{Kind: Download}, EOF},
 
@@ -86,7 +86,7 @@ func TestFaults(t *testing.T) {
 		}, Target{Kind: Stream}, StreamCut},
 		{"stream silent", func(c net.Conn) {
 			answer("HTTP/1.1 101 Switching Protocols\r\n\r\n")(c)
-			time.Sleep(time.Second)
+			stall(c)
 		}, Target{Kind: Stream}, Timeout},
 		{"stream garbled", answer("HTTP/1.1 101 Switching Protocols\r\n\r\n" + strings.Repeat("x", 64)), Target{Kind: Stream}, BadBody},
 		{"stream without an answer", answer(""), Target{Kind: Stream}, EOF},
@@ -95,7 +95,11 @@ func TestFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			tt.target.URL = "http://" + serve(t, tt.server) + "/"
-			r, _ := one(t, tt.target, 400*time.Millisecond)
+			timeout := time.Minute
+			if tt.want == Timeout {
+				timeout = time.Second
+			}
+			r, _ := one(t, tt.target, timeout)
 			e := r.request(t.Context())
 			if got := kindOf(e); got != tt.want {
 				t.Errorf("fault is %q (%v), not %q", got, e.fault, tt.want)
@@ -139,7 +143,7 @@ func TestConnectFaults(t *testing.T) {
 // TestResetOnAccept resets connections as the kernel does with those in the queue
 // of a listener that is closed. The client sees it in connect(2) or right after.
 func TestResetOnAccept(t *testing.T) {
-	r, _ := one(t, Target{URL: "http://" + serve(t, reset)}, time.Second)
+	r, _ := one(t, Target{URL: "http://" + serve(t, reset)}, time.Minute)
 	for range 20 {
 		e := r.request(t.Context())
 		if got := kindOf(e); got != ConnectReset && got != Reset {
@@ -246,13 +250,18 @@ func TestKeepAlive(t *testing.T) {
 				serveTimes(1, reads)(c)
 			}
 		}, 1, []string{"", EOF, EOF, EOF}},
-		{"slow", serveTimes(1, func(c net.Conn) { time.Sleep(500 * time.Millisecond) }), 0, []string{"", Timeout, "", Timeout}},
+		{"slow", serveTimes(1, stall), 0, []string{"", Timeout, "", Timeout}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, events := one(t, Target{Kind: KeepAlive, URL: "http://" + serve(t, tt.server)}, 200*time.Millisecond)
-			defer r.(io.Closer).Close()
+			r, events := one(t, Target{Kind: KeepAlive, URL: "http://" + serve(t, tt.server)}, time.Minute)
+			client := r.(*keepAliveClient)
+			defer client.Close()
 			for i, want := range tt.want {
+				client.timeout = time.Minute
+				if want == Timeout {
+					client.timeout = 200 * time.Millisecond
+				}
 				e := r.request(t.Context())
 				got := kindOf(e)
 				// A connection that the server refuses to read from ends either way.

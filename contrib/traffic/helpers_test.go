@@ -3,6 +3,7 @@ package traffic
 import (
 	"bufio"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"testing"
@@ -55,6 +56,9 @@ func answer(text string) func(net.Conn) {
 	}
 }
 
+// stall says nothing until the client goes away.
+func stall(conn net.Conn) { io.Copy(io.Discard, conn) }
+
 // reset makes the close of conn send RST.
 func reset(conn net.Conn) { conn.(*net.TCPConn).SetLinger(0) }
 
@@ -87,11 +91,11 @@ func unable(t testing.TB, reason string) {
 }
 
 // eventually calls f each 5 ms until it returns nil, and fails with its last
-// reason after 10 s.
+// reason after a minute.
 func eventually(t testing.TB, f func() error) {
 	t.Helper()
 	err := errors.New("not tried")
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if err = f(); err == nil {
 			return
 		}
