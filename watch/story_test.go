@@ -25,7 +25,8 @@ import (
 // how many pokes come of it. Beside testscript's own commands these are there:
 //
 //	[!can:TOOL,TOOL] skip WHY           where a program, or being root, is missing; in CI that fails
-//	follow [-settle=D] [-rescan=D] [-limit=D] FILE...   watch these files; a second call replaces the set
+//	follow [-settle=D] [-rescan=D] [-limit=D] FILE...   watch these files; a second call replaces the set. What consists of
+//	                                    several changes and must be one poke has a settle that no slow machine exceeds
 //	pokes N [REASON...]                 wait until there have been N pokes in all, and see that it stays at N; the last one
 //	                                    must have one of the reasons, if any are given
 //	hold FILE / scribble TEXT / release keep a file open for writing, write to it, close it
@@ -55,7 +56,7 @@ func TestStories(t *testing.T) {
 }
 
 // patience is how long a story waits for a poke that must come.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 type storyKey struct{}
 
@@ -168,7 +169,7 @@ func pokes(ts *testscript.TestScript, neg bool, args []string) {
 	for end := time.Now().Add(patience); len(s.pokes()) < want && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
-	time.Sleep(2 * s.settle)
+	time.Sleep(s.settle + 400*time.Millisecond)
 	got := s.pokes()
 	if len(got) != want {
 		ts.Fatalf("got %d pokes, want %d: %v\n%s", len(got), want, got, s.told())
