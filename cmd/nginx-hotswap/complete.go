@@ -20,6 +20,9 @@ import (
 // completeLimit is for whoever waits with a finger on the tab key.
 const completeLimit = 300 * time.Millisecond
 
+// lookLimit is the same without the daemon. Tests of what is offered are in no hurry.
+var lookLimit = completeLimit
+
 // completions gives the commands what shells complete their arguments and flags
 // with. What a shell cannot be told, for want of rights or of a daemon, is no
 // error: there is nothing to choose from then.
@@ -91,7 +94,7 @@ func (p *places) instanceNames(ctx context.Context) []string {
 	if err == nil {
 		return names
 	}
-	names, err = within(ctx, completeLimit, p.configuredInstances)
+	names, err = within(ctx, lookLimit, p.configuredInstances)
 	if err != nil {
 		return nil
 	}

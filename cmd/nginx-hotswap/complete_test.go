@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -102,7 +103,9 @@ func TestCompletionOfOrigins(t *testing.T) {
 	}
 }
 
-// A daemon that does not answer costs a moment and no more.
+// A daemon that does not answer costs a moment and no more. The bus would wait for
+// longer, but not as long as a busy machine may keep us from noticing: the quickest
+// of some attempts counts.
 func TestCompletionWithADeafDaemon(t *testing.T) {
 	dir := completionDirectory(t)
 	if err := os.MkdirAll(dir+"/run", 0o755); err != nil {
@@ -113,11 +116,15 @@ func TestCompletionWithADeafDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
-	began := time.Now()
-	if diff := cmp.Diff([]string{"blog", "shop"}, completed(t, dir, "upgrade", "")); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	took := time.Duration(math.MaxInt64)
+	for attempt := 0; attempt < 10 && took > 5*completeLimit; attempt++ {
+		began := time.Now()
+		if diff := cmp.Diff([]string{"blog", "shop"}, completed(t, dir, "upgrade", "")); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		took = min(took, time.Since(began))
 	}
-	if took := time.Since(began); took < completeLimit || took > 5*completeLimit {
+	if took < completeLimit || took > 5*completeLimit {
 		t.Errorf("it took %v", took)
 	}
 }

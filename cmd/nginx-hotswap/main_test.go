@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -17,6 +18,7 @@ import (
 const directoryVariable = "NGINX_HOTSWAP_TEST_DIRECTORY"
 
 func TestMain(m *testing.M) {
+	lookLimit = time.Minute // what is offered must not depend on how busy the machine is
 	testscript.Main(m, map[string]func(){"nginx-hotswap": func() {
 		if dir := os.Getenv(directoryVariable); dir != "" {
 			os.Args = append([]string{os.Args[0], "--config", dir + "/etc/nginx-hotswap.conf",
@@ -63,7 +65,7 @@ func setUpStory(env *testscript.Env) error {
 	// The shortest configuration in which every phase is gone through. The
 	// units of the machine that the test runs on are none of its business.
 	const config = "[Supervisor]\nUnits=nginx-hotswap-test-none.service\nSettleSec=100ms\n" +
-		"[Upgrade]\nSoakSec=300ms\nKeepOldSec=200ms\nStartTimeoutSec=10s\nDismissTimeoutSec=5s\n"
+		"[Upgrade]\nSoakSec=300ms\nKeepOldSec=200ms\nStartTimeoutSec=1min\nDismissTimeoutSec=5s\n"
 	if err := os.MkdirAll(env.WorkDir+"/etc/nginx-hotswap.conf.d", 0o755); err != nil {
 		return err
 	}

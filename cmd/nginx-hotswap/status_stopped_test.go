@@ -31,7 +31,7 @@ func TestDaemonDoesNotAnswer(t *testing.T) {
 			if !ok || ended.ExitCode() != 1 || !noAnswer.Match(out) {
 				t.Errorf("%s: %v:\n%s", command, err, out)
 			}
-			if took > 3*time.Second { // 2 s, and a slow machine's start of a program
+			if took > 30*time.Second { // 2 s, and a busy machine's start of a program
 				t.Errorf("%s: it took %v", command, took)
 			}
 		})
