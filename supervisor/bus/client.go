@@ -27,8 +27,8 @@ type Client struct{ conn *dbus.Conn }
 var ErrNoAnswer = errors.New("the daemon does not answer within 2s; see `systemctl status nginx-hotswap`")
 
 // answerLimit is for what a daemon answers at once. What it is asked to do takes
-// as long as it takes.
-const answerLimit = 2 * time.Second
+// as long as it takes. Tests change it.
+var answerLimit = 2 * time.Second
 
 // Dial connects to the daemon of a runtime directory. It returns ErrNoDaemon
 // when there is none, and ErrNoAnswer when there is one that does not answer.
