@@ -124,7 +124,7 @@ func TestAnswer500(t *testing.T) {
 func TestSilent(t *testing.T) {
 	t.Parallel()
 	n := start(t, Silent)
-	if status, _, err := get(n); err == nil || !strings.Contains(err.Error(), "Client.Timeout") {
+	if status, _, err := getWithin(n, time.Second); err == nil || !strings.Contains(err.Error(), "Client.Timeout") {
 		t.Errorf("it answers %d: %v", status, err)
 	}
 	if strings.Contains(errorLog(t, n), aborted) {

@@ -30,7 +30,11 @@ func newer(n *nginxtest.Nginx) string { return n.Version[:len(n.Version)-1] + "9
 
 // get asks for the first page over a new connection.
 func get(n *nginxtest.Nginx) (status int, server string, err error) {
-	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	return getWithin(n, time.Minute)
+}
+
+func getWithin(n *nginxtest.Nginx, limit time.Duration) (status int, server string, err error) {
+	client := http.Client{Timeout: limit, Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Get("http://" + n.Listen + "/")
 	if err != nil {
 		return 0, "", err

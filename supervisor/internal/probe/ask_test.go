@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -30,11 +31,11 @@ func TestAskHTTP(t *testing.T) {
 		"endless 103":       {answer(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 10)), NotHTTP, 0, "no HTTP answer"},
 		"closed":            {closeSilently, Closed, 0, "closed without an answer"},
 		"reset":             {reset, Reset, 0, "connection reset"},
-		"silence":           {silence, Timeout, 0, "no answer within 100ms"},
+		"silence":           {silence, Timeout, 0, "no answer within 500ms"},
 		"a slow head": {func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-")
 			silence(c)
-		}, Timeout, 0, "no answer within 100ms"},
+		}, Timeout, 0, "no answer within 500ms"},
 		"cut":           {answer("HTTP/1.1 200 OK\r\nContent-"), Cut, 0, "an answer that breaks off"},
 		"cut early":     {answer("HT"), Cut, 0, "an answer that breaks off"},
 		"garbage":       {answer("\x00\x01\x02"), NotHTTP, 0, `no HTTP answer ("\x00\x01\x02")`},
@@ -50,9 +51,9 @@ func TestAskHTTP(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			target := Target{URL: "http://" + serve(t, test.handle) + "/"}
+			target := Target{URL: "http://" + serve(t, test.handle) + "/", Timeout: time.Minute}
 			if test.outcome == Timeout {
-				target.Timeout = 100 * time.Millisecond
+				target.Timeout = 500 * time.Millisecond
 			}
 			got := target.Ask(t.Context())
 			if got.Outcome != test.outcome || got.Status != test.status || test.text != "" && got.Text != test.text {
@@ -110,7 +111,8 @@ func TestAskUnix(t *testing.T) {
 	dir := t.TempDir()
 	short := filepath.Join(dir, "s")
 	long := filepath.Join(dir, strings.Repeat("x", 120)) // more than connect(2) takes
-	for _, name := range []string{short, "@nginx-hotswap-probe-test"} {
+	abstract := fmt.Sprintf("@nginx-hotswap-probe-test-%d", os.Getpid())
+	for _, name := range []string{short, abstract} {
 		l, err := net.Listen("unix", name)
 		if err != nil {
 			t.Fatal(err)
@@ -120,7 +122,7 @@ func TestAskUnix(t *testing.T) {
 	if err := os.Link(short, long); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{short, long, "@nginx-hotswap-probe-test"} {
+	for _, name := range []string{short, long, abstract} {
 		if got := (Target{URL: "http://localhost/", Unix: name}).Ask(t.Context()); got.Status != 200 {
 			t.Errorf("%s: %+v", name, got)
 		}

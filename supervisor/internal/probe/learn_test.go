@@ -190,8 +190,8 @@ func TestLearnIsBounded(t *testing.T) {
 		listeners = append(listeners, nginx.Listener{Network: "tcp", Address: serve(t, silence)})
 	}
 	began := time.Now()
-	d := Learner{Limit: time.Second}.Learn(t.Context(), listeners)
-	if took := time.Since(began); took > 3*time.Second {
+	d := Learner{Limit: 3 * time.Second}.Learn(t.Context(), listeners)
+	if took := time.Since(began); took > 40*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	if len(d.Expectations) != 1 || len(d.LeftOut) != 5*parallel {
