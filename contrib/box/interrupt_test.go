@@ -47,7 +47,7 @@ func TestInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			killUp(t, name, wait)
 			b := groupOf(t, name)
-			if !b.ended(5 * time.Second) {
+			if !b.ended(time.Minute) {
 				t.Fatalf("processes are left in %s", b.group)
 			}
 			requireNoMounts(t, name)
