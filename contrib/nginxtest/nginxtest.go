@@ -135,12 +135,12 @@ func (n *Nginx) Launch(tb testing.TB) {
 // Execute runs a binary that was just written: whoever forks at that moment holds
 // it open for writing until its exec.
 func Execute(ctx context.Context, binary string, args ...string) error {
-	for {
+	for end := time.Now().Add(time.Minute); ; {
 		out, err := exec.CommandContext(ctx, binary, args...).CombinedOutput()
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, unix.ETXTBSY) {
+		if !errors.Is(err, unix.ETXTBSY) || time.Now().After(end) {
 			return fmt.Errorf("nginx: %w\n%s", err, out)
 		}
 	}
@@ -250,7 +250,7 @@ func (n *Nginx) processes() []int {
 // killAll repeats until nothing is left: a master that is about to be killed
 // may just have forked.
 func (n *Nginx) killAll(tb testing.TB) {
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
 		pids := n.processes()
 		if len(pids) == 0 {
@@ -270,7 +270,7 @@ func (n *Nginx) killAll(tb testing.TB) {
 // Eventually waits until the condition holds.
 func Eventually(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	for !holds() {
 		select {
