@@ -19,11 +19,20 @@ func UsualLimits(s *Supervisor) { s.limits = limits{} }
 // StopAt makes cycles wait at the end of a phase, until the end of the test or
 // until they are let go on. No other test may run meanwhile.
 func StopAt(t *testing.T, at Phase) (reached <-chan struct{}, goOn func()) {
+	return stopAt(t, at, afterCondition)
+}
+
+// StopIn does the same when a phase has begun and nothing was done in it.
+func StopIn(t *testing.T, at Phase) (reached <-chan struct{}, goOn func()) {
+	return stopAt(t, at, beforeAct)
+}
+
+func stopAt(t *testing.T, at Phase, where string) (reached <-chan struct{}, goOn func()) {
 	stopped, going := make(chan struct{}), make(chan struct{})
 	reach, goOn := sync.OnceFunc(func() { close(stopped) }), sync.OnceFunc(func() { close(going) })
 	before := failpoint
 	failpoint = func(phase Phase, point string) {
-		if phase == at && point == afterCondition {
+		if phase == at && point == where {
 			reach()
 			<-going
 		}

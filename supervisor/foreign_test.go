@@ -30,7 +30,8 @@ func byScript(t *testing.T) (n *nginxtest.Nginx, r *running, unlock func()) {
 	}
 	unlock = lockFile(t, lock, unix.F_WRLCK)
 	c := quick()
-	c.Upgrade.SoakSec = 2 * time.Second // in which the script comes
+	c.Upgrade.SoakSec = 2 * time.Second // in which the script comes,
+	c.Upgrade.ConfirmManual = true      // or after it
 	r = run(t, n, newStore(t), c, func(o *supervisor.Options) {
 		o.PackageLocks = []supervisor.PackageLock{{Path: lock, Kind: unix.F_WRLCK}}
 	})
@@ -210,7 +211,7 @@ func ranWhileAway(t *testing.T) *whileAway {
 func (w *whileAway) comesBack(t *testing.T) *running {
 	t.Helper()
 	c := quick()
-	c.Upgrade.SoakSec = 2 * time.Second
+	c.Upgrade.SoakSec = time.Hour
 	instance := supervisor.InstanceConfig{Name: "test", Unit: "nginx.service", Upgrade: c.Upgrade}
 	return runInstance(t, instance, w.store, c, func(o *supervisor.Options) { o.Systemd = w.unit })
 }

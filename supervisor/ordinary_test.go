@@ -134,7 +134,7 @@ func (o *ordinary) doings(reloads int) {
 	}
 	o.write(o.config + "no_such_directive;\n")
 	o.signal(unix.SIGHUP)
-	time.Sleep(300 * time.Millisecond)
+	nginxtest.Eventually(o.t, "it is refused", func() bool { return strings.Contains(readFile(o.t, o.ErrorLogPath()), "no_such_directive") })
 	o.write(o.config)
 	if err := os.Rename(o.ErrorLogPath(), o.ErrorLogPath()+".1"); err != nil {
 		o.t.Fatal(err)
@@ -190,7 +190,8 @@ func TestOrdinaryLife(t *testing.T) {
 	o := startOrdinary(t)
 	c := supervisor.Defaults()
 	c.Upgrade.SoakSec = 20 * time.Second
-	c.Upgrade.KeepOldSec = 15 * time.Second
+	c.Upgrade.KeepOldSec = 0
+	c.Upgrade.ConfirmManual = true // however long a day's work takes
 	s := newSupervisor(t, o.Nginx, c)
 	stop := inBackground(t, s)
 	defer stop()
@@ -210,6 +211,7 @@ func TestOrdinaryLife(t *testing.T) {
 		nginxtest.Eventually(t, string(phase), func() bool { return s.Status().Phase == phase })
 		o.doings(25)
 	}
+	(&running{Supervisor: s}).confirm(t)
 	out := <-answer
 	if out.Result != supervisor.Upgraded {
 		t.Errorf("got %+v", out)

@@ -25,12 +25,13 @@ func TestOutline(t *testing.T) {
 			t.Errorf("%s (-status +outline):\n%s", when, diff)
 		}
 	}
-	r.waitFor(t, "it is attached", func(st supervisor.Status) bool { return st.MainPID != 0 })
+	r.upToDate(t) // so that nothing changes while it is looked at twice
 	compare("attached")
 	nginxtest.Install(t, n.Binary, newer(t, n))
 	r.Poke()
 	r.waitFor(t, "it is upgraded", func(st supervisor.Status) bool {
 		return st.Last != nil && st.Last.Result == supervisor.Upgraded && st.Phase == supervisor.Idle && st.MainPID != 0
 	})
+	r.upToDate(t)
 	compare("upgraded")
 }

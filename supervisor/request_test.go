@@ -16,11 +16,14 @@ import (
 func TestRequestsJoinTheCycle(t *testing.T) {
 	n := start(t, traffic.Site{})
 	c := quick()
-	c.Upgrade.SoakSec = time.Second
+	c.Upgrade.ConfirmManual = true
 	r := run(t, n, newStore(t), c)
 	r.upToDate(t)
 	nginxtest.Install(t, n.Binary, newer(t, n))
 	answers := []<-chan supervisor.Outcome{r.ask(t, request(supervisor.WaitDone)), r.ask(t, request(supervisor.WaitDone)), r.ask(t, request(supervisor.WaitVerdict))}
+	r.waitFor(t, "it drains", func(st supervisor.Status) bool { return st.Phase == supervisor.Draining })
+	r.heard(t)
+	r.confirm(t)
 	cycle := ""
 	for _, answer := range answers {
 		out := <-answer
@@ -34,13 +37,30 @@ func TestRequestsJoinTheCycle(t *testing.T) {
 	}
 }
 
+// heard returns when what was asked before has reached the cycle that runs.
+func (r *running) heard(t *testing.T) {
+	t.Helper()
+	for range 20 {
+		r.dryRun(t)
+	}
+}
+
+func (r *running) confirm(t *testing.T) {
+	t.Helper()
+	q := request(supervisor.WaitDone)
+	q.Action = supervisor.ActionConfirm
+	if out, err := r.Do(t.Context(), q); err != nil || out.Code != supervisor.ExitOK {
+		t.Errorf("confirmed: %+v, %v", out, err)
+	}
+}
+
 // TestVerdictBeforeDone asks for both answers, and looks at the status between
 // them, when two masters are there.
 func TestVerdictBeforeDone(t *testing.T) {
 	n := start(t, traffic.Site{})
 	old := processes(t, n.Master)
 	c := quick()
-	c.Upgrade.KeepOldSec = 1500 * time.Millisecond
+	c.Upgrade.ConfirmManual = true
 	r := run(t, n, newStore(t), c)
 	r.upToDate(t)
 	data, version := n.Newer(t, '9')
@@ -69,6 +89,7 @@ func TestVerdictBeforeDone(t *testing.T) {
 	if out := <-r.ask(t, request(supervisor.WaitVerdict)); out.Code != supervisor.ExitOK || out.Cycle != verdict.Cycle {
 		t.Errorf("after the verdict: %+v", out)
 	}
+	r.confirm(t)
 	if out := <-done; out.Code != supervisor.ExitOK || out.Result != supervisor.Upgraded || out.Cycle != verdict.Cycle {
 		t.Errorf("done is %+v", out)
 	}
@@ -80,14 +101,14 @@ func TestVerdictBeforeDone(t *testing.T) {
 }
 
 // goingBack is a cycle with a good verdict that a person has taken back, and whose
-// successor still has something to finish.
-func goingBack(t *testing.T) (*running, <-chan supervisor.Outcome) {
+// successor still has something to finish, until finish.
+func goingBack(t *testing.T) (r *running, back <-chan supervisor.Outcome, finish func()) {
 	t.Helper()
 	n := start(t, site(t))
 	c := quick()
 	c.Upgrade.ConfirmManual = true
-	c.Upgrade.DismissTimeoutSec = 3 * time.Second
-	r := runByHand(t, n, newStore(t), c)
+	c.Upgrade.DismissTimeoutSec = time.Hour
+	r = runByHand(t, n, newStore(t), c)
 	nginxtest.Install(t, n.Binary, newer(t, n))
 	r.askUntil(t, request(supervisor.WaitDone), supervisor.Draining)
 	streams := traffic.Target{Kind: traffic.Stream, URL: "http://" + n.Listen + "/stream", Clients: 1}
@@ -97,7 +118,7 @@ func goingBack(t *testing.T) (*running, <-chan supervisor.Outcome) {
 	}
 	t.Cleanup(func() { load.Stop() })
 	nginxtest.Eventually(t, "the stream runs", func() bool { return load.Snapshot().Total.Running == 1 })
-	back := make(chan supervisor.Outcome, 1)
+	answer := make(chan supervisor.Outcome, 1)
 	q := request(supervisor.WaitDone)
 	q.Action = supervisor.ActionRollback
 	go func() {
@@ -105,22 +126,25 @@ func goingBack(t *testing.T) (*running, <-chan supervisor.Outcome) {
 		if err != nil {
 			t.Error(err)
 		}
-		back <- out
+		answer <- out
 	}()
 	r.waitFor(t, "the successor is dismissed", func(s supervisor.Status) bool { return s.Phase == supervisor.Dismissing })
-	return r, back
+	return r, answer, func() { load.Stop() }
 }
 
 // Whoever asks on the way back is told that it is one.
 func TestRequestsOnTheWayBack(t *testing.T) {
 	t.Parallel()
-	r, back := goingBack(t)
+	r, back, finish := goingBack(t)
 	q := request(supervisor.WaitDone)
 	q.Action = supervisor.ActionConfirm
 	if out, err := r.Do(t.Context(), q); err != nil || out.Code != supervisor.ExitRolledBack || !strings.Contains(out.Text, "too late") {
 		t.Errorf("confirmed on the way back: %+v, %v", out, err)
 	}
-	if out := <-r.ask(t, request(supervisor.WaitVerdict)); out.Code != supervisor.ExitRolledBack || out.Result != supervisor.RolledBack {
+	joined := r.ask(t, request(supervisor.WaitVerdict))
+	r.heard(t)
+	finish()
+	if out := <-joined; out.Code != supervisor.ExitRolledBack || out.Result != supervisor.RolledBack {
 		t.Errorf("an upgrade joined the way back: %+v", out)
 	}
 	if out := <-back; out.Code != supervisor.ExitOK || out.Result != supervisor.RolledBack {

@@ -33,10 +33,15 @@ func TestSamplesOfACycle(t *testing.T) {
 	r := run(t, n, store, c)
 	r.upToDate(t)
 	nginxtest.Install(t, n.Binary, newer(t, n))
+	reached, goOn := supervisor.StopIn(t, supervisor.Starting)
 	r.ask(t, request(supervisor.WaitDone))
+	<-reached
+	samplesPath := filepath.Join(store.Runtime, "samples", "test.json")
+	nginxtest.Eventually(t, "the first sample is taken, of one generation", func() bool { return nginxtest.Exists(samplesPath) })
+	goOn()
 	r.waitFor(t, "it drains", func(st supervisor.Status) bool { return st.Phase == supervisor.Draining })
 	nginxtest.Eventually(t, "an answer to a probe is on disk", func() bool {
-		data, err := os.ReadFile(filepath.Join(store.Runtime, "samples", "test.json"))
+		data, err := os.ReadFile(samplesPath)
 		return err == nil && strings.Contains(string(data), "took_us")
 	})
 	r.stop()

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
@@ -19,12 +21,15 @@ func TestLookBeforeSettled(t *testing.T) {
 	r := run(t, n, newStore(t), c)
 	r.upToDate(t)
 	nginxtest.Install(t, n.Binary, newer(t, n))
-	installed := time.Now()
+	var st unix.Stat_t
+	if err := unix.Stat(n.Binary, &st); err != nil {
+		t.Fatal(err)
+	}
+	installed := time.Unix(st.Ctim.Unix())
 	r.Poke()
 	r.waitFor(t, "it is pending", func(s supervisor.Status) bool { return s.Pending && s.Disk.SHA256 != s.Running.SHA256 })
 	r.waitFor(t, "it is upgraded", func(s supervisor.Status) bool { return s.Last != nil && s.Last.Result == supervisor.Upgraded })
-	// The kernel's clock for files is a few milliseconds behind.
-	if from := history(t, r.store)[0].Started; from.Before(installed.Add(c.SettleSec - 50*time.Millisecond)) {
+	if from := history(t, r.store)[0].Started; from.Before(installed.Add(c.SettleSec)) {
 		t.Errorf("written at %v, tried at %v", installed, from)
 	}
 }

@@ -25,7 +25,14 @@ func TestUpgradeUnderTraffic(t *testing.T) {
 	// Old workers have slow downloads and open streams, which end when the
 	// load is stopped: the cycle ends only then.
 	reports := make(chan *traffic.Report, 1)
-	time.AfterFunc(2*time.Second, func() { reports <- load.Stop() })
+	go func() {
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if s.Outline().Phase == supervisor.Draining && load.Snapshot().Total.Servers["nginx/"+version] > 0 {
+				break
+			}
+		}
+		reports <- load.Stop()
+	}()
 	out := s.Once(t.Context(), supervisor.Request{Origin: supervisor.OriginCLI, Wait: supervisor.WaitDone})
 	if out.Code != supervisor.ExitOK || out.Result != supervisor.Upgraded {
 		t.Errorf("got %+v", out)
