@@ -47,9 +47,12 @@ func crash(text string) {
 			select {}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	s := plan.supervisor(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if plan.Phase.isWayBack() {
+		s.instance.Upgrade.SoakSec = time.Minute // time to ask for it
+	}
 	go func() { _ = s.Run(ctx) }()
 	upgraded := make(chan Outcome, 1)
 	go func() {
@@ -57,7 +60,7 @@ func crash(text string) {
 		upgraded <- out
 	}()
 	if plan.Phase.isWayBack() {
-		for s.snapshot().phase != Soaking {
+		for s.snapshot().phase != Soaking && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
 		_, _ = s.Do(ctx, Request{Action: ActionRollback, Origin: OriginCLI, Wait: WaitDone})
@@ -70,8 +73,8 @@ func (p crashPlan) supervisor(log *slog.Logger) *Supervisor {
 	c := Defaults()
 	c.Upgrade.SoakSec = 300 * time.Millisecond
 	c.Upgrade.KeepOldSec = 0
-	c.Upgrade.StartTimeoutSec = 10 * time.Second
-	c.Upgrade.DismissTimeoutSec = 5 * time.Second
+	c.Upgrade.StartTimeoutSec = time.Minute
+	c.Upgrade.DismissTimeoutSec = 20 * time.Second
 	return New(InstanceConfig{Name: "test", PIDFile: p.PIDFile, Upgrade: c.Upgrade},
 		Options{Config: c, Store: p.Store, Log: log, PackageLocks: []PackageLock{}})
 }

@@ -54,7 +54,7 @@ func killMaster(text string) {
 			close(killed)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -278,7 +278,7 @@ func servesAlone(t *testing.T, n *nginxtest.Nginx, version string, right func(ma
 		strange = orphansOf(n, tree)
 		return len(tree.With(nginx.RoleWorker)) == n.Workers && len(tree.With(nginx.RoleStarting)) == 0 && len(strange) == 0
 	}
-	for end := time.Now().Add(5 * time.Second); !alone(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !alone(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Errorf("masters %v, workers without a master: %v", masters, strange)
 			return
