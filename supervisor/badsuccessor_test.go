@@ -187,7 +187,7 @@ int initgroups(const char *user, gid_t group) {
 	}
 	n := start(t, traffic.Site{Unix: unixSocket(t)})
 	c := quick()
-	c.Upgrade.SoakSec = 5 * time.Second
+	c.Upgrade.SoakSec = time.Minute
 	store := newStore(t)
 	s := supervisor.New(instanceOf(n, c), options(t, store, c))
 	nginxtest.Install(t, n.Binary, badBuild(t, n, crashesSoon))

@@ -31,7 +31,7 @@ func TestConfirmBeforeTheFirstLook(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			_, s, store := interrupted(t, supervisor.Draining, func(u *supervisor.UpgradeConfig) { u.ConfirmManual = true })
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			q := request(supervisor.WaitDone)
 			q.Action = supervisor.ActionConfirm
@@ -65,7 +65,7 @@ func TestConfirmBeforeTheFirstLook(t *testing.T) {
 func TestRollbackOfAnInterruptedCycle(t *testing.T) {
 	t.Parallel()
 	n, s, _ := interrupted(t, supervisor.Draining, func(u *supervisor.UpgradeConfig) { u.KeepOldSec = time.Hour })
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	q := request(supervisor.WaitDone)
 	q.Action = supervisor.ActionRollback
@@ -78,7 +78,8 @@ func TestRollbackOfAnInterruptedCycle(t *testing.T) {
 // A dry run signals nobody, also where a cycle waits for somebody to go on with it.
 func TestDryRunLeavesAnInterruptedCycleAlone(t *testing.T) {
 	t.Parallel()
-	n, s, store := interrupted(t, supervisor.Soaking, func(u *supervisor.UpgradeConfig) { u.SoakSec = 2 * time.Second })
+	n, _, store := interrupted(t, supervisor.Soaking, func(u *supervisor.UpgradeConfig) { u.SoakSec = time.Hour })
+	s := supervisor.New(instanceOf(n, quick()), options(t, store, quick()))
 	q := request(supervisor.WaitDone)
 	q.DryRun = true
 	if out := s.Once(t.Context(), q); out.Code != supervisor.ExitDeferred || out.Cycle == "" {

@@ -38,7 +38,7 @@ func TestRolledBackAfterAnInterruptionIsTriedAgain(t *testing.T) {
 // USR2 had been sent to it. That is told, and looked at again by itself.
 func TestGoesOnWhenOldRunsAgain(t *testing.T) {
 	t.Parallel()
-	n, _, store := interrupted(t, supervisor.Soaking, func(*supervisor.UpgradeConfig) {})
+	n, _, store := interrupted(t, supervisor.Soaking, func(u *supervisor.UpgradeConfig) { u.SoakSec = time.Hour })
 	signal(t, n.PID(t), unix.SIGKILL)
 	nginxtest.Eventually(t, "old serves alone", func() bool { return len(n.Masters(t)) == 1 && n.PID(t) == n.Master })
 	rec, err := store.LoadRunning("test")

@@ -139,7 +139,7 @@ func TestOldKilledWhileSoaking(t *testing.T) {
 	t.Parallel()
 	n := nginxtest.Start(t, site(t))
 	c := quick()
-	c.Upgrade.SoakSec = time.Second
+	c.Automatic, c.Upgrade.SoakSec = false, 5*time.Second
 	store := newStore(t)
 	r := runByHand(t, n, store, c)
 	stop := lightTraffic(t, n)
@@ -163,6 +163,8 @@ func TestOldKilledWhileSoaking(t *testing.T) {
 	requireNoKeptSocket(t, n)
 	requireServer(t, n, version)
 	// What is there now can be upgraded as anything else.
+	c.Upgrade.SoakSec = quick().Upgrade.SoakSec
+	r.Configure(c)
 	data, version = n.Newer(t, '8')
 	nginxtest.Install(t, n.Binary, data)
 	if out := <-r.ask(t, request(supervisor.WaitDone)); out.Result != supervisor.Upgraded {
