@@ -1,11 +1,12 @@
 package box
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -14,14 +15,20 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // environment is all that a command in a machine knows of its caller.
 var environment = []string{hostPath, "LANG=C.UTF-8", "HOME=/root", "TERM=dumb"}
 
-// outputLimit is how long after its end a command's output is read: a daemon that
-// it has left behind may hold the pipe for ever.
-const outputLimit = time.Second
+// What `nginx-hotswap` says about a daemon that takes longer than the command waits,
+// and how long that may go on in a machine.
+const (
+	noAnswer    = "the daemon does not answer"
+	answerLimit = time.Minute
+	askInterval = 50 * time.Millisecond
+)
 
 // Command returns a command that will run in the machine as root, in /, with a
 // clean environment. When ctx ends, it and everything that it has started is
@@ -77,22 +84,68 @@ func (b *Box) cancel(g group, nsenter int) error {
 // the status as a shell gives it, 128 and the number for a signal; err is for what
 // kept the script from running to its end, such as ctx.
 func (b *Box) Try(ctx context.Context, script string) (stdout, stderr string, exit int, err error) {
-	var out, errOut bytes.Buffer
 	cmd := b.Command(ctx, "sh", "-euc", script)
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	cmd.WaitDelay = outputLimit
+	out, errOut, err := outputs()
+	if err != nil {
+		return "", "", 0, err
+	}
+	defer out.Close()
+	defer errOut.Close()
+	cmd.Stdout, cmd.Stderr = out, errOut
 	err = cmd.Run()
 	if cmd.ProcessState != nil {
 		exit = shellStatus(cmd.ProcessState)
 	}
-	stdout, stderr = strings.TrimSpace(out.String()), strings.TrimSpace(errOut.String())
+	stdout, outErr := written(out)
+	stderr, errErr := written(errOut)
 	if ctx.Err() != nil {
 		return stdout, stderr, exit, fmt.Errorf("cannot finish in box %s: %w", b.name, context.Cause(ctx))
 	}
-	if _, ok := errors.AsType[*exec.ExitError](err); ok || errors.Is(err, exec.ErrWaitDelay) {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = nil
 	}
-	return stdout, stderr, exit, err
+	return stdout, stderr, exit, errors.Join(err, outErr, errErr)
+}
+
+// outputs returns unnamed files for what a command writes. All of it is in them when
+// the command ends, and unlike pipes a daemon that it leaves behind may keep them.
+func outputs() (out, errOut *os.File, err error) {
+	var files [2]*os.File
+	for i, name := range []string{"stdout", "stderr"} {
+		fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+		if err != nil {
+			return nil, nil, fmt.Errorf("cannot make a file for %s: %w", name, err)
+		}
+		files[i] = os.NewFile(uintptr(fd), name)
+	}
+	return files[0], files[1], nil
+}
+
+// written reads an output, which is trimmed. It does not move the offset at which a
+// daemon goes on to write.
+func written(f *os.File) (string, error) {
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, math.MaxInt64))
+	return strings.TrimSpace(string(text)), err
+}
+
+// Ask is [Box.Try] for a script that asks nginx-hotswap for one thing. As long as the
+// daemon does not answer in time, which is no wonder on a busy host, it is asked again.
+func (b *Box) Ask(ctx context.Context, script string) (stdout, stderr string, exit int, err error) {
+	for end := time.Now().Add(answerLimit); ; time.Sleep(askInterval) {
+		stdout, stderr, exit, err = b.Try(ctx, script)
+		if err != nil || !strings.Contains(stderr, noAnswer) || time.Now().After(end) {
+			return stdout, stderr, exit, err
+		}
+	}
+}
+
+// Status is what `nginx-hotswap status --json` prints in the machine.
+func (b *Box) Status(ctx context.Context) (string, error) {
+	stdout, stderr, exit, err := b.Ask(ctx, "nginx-hotswap status --json")
+	if err == nil && exit != 0 {
+		err = fmt.Errorf("nginx-hotswap status in box %s: exit status %d: %s", b.name, exit, stderr)
+	}
+	return stdout, err
 }
 
 func shellStatus(s *os.ProcessState) int {
