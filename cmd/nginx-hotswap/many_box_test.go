@@ -122,8 +122,12 @@ func (m *machine) comesAndGoes(number, port int) {
 
 func (m *machine) statuses() []supervisor.Status {
 	m.t.Helper()
+	text, err := m.Status(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
 	var list []supervisor.Status
-	if err := json.Unmarshal([]byte(m.sh("nginx-hotswap status --json")), &list); err != nil {
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		m.t.Fatal(err)
 	}
 	return list

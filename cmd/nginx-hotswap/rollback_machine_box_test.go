@@ -4,9 +4,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
@@ -15,10 +15,10 @@ import (
 func (m *machine) in(t *testing.T) *machine { return &machine{m.Box, t} }
 
 // exits runs a script that must end with the given status and returns what it
-// prints.
+// prints. It asks us for one thing.
 func (m *machine) exits(want int, script string) string {
 	m.t.Helper()
-	stdout, stderr, code, err := m.Try(m.t.Context(), script)
+	stdout, stderr, code, err := m.Ask(m.t.Context(), script)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -75,19 +75,18 @@ func (m *machine) reaches(phase supervisor.Phase) supervisor.Status {
 	return s
 }
 
-// tells looks for an event of a cycle and returns its message. The last entries
+// tells waits for an event of a cycle and returns its message. The last entries
 // are written after the end of the cycle is seen.
-func (m *machine) tells(cycle string, e supervisor.Event) string {
+func (m *machine) tells(cycle string, e supervisor.Event) (message string) {
 	m.t.Helper()
-	for end := time.Now().Add(2 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	m.eventually(fmt.Sprintf("%s in cycle %s is in the journal", e.Name, cycle), func() bool {
 		for _, entry := range m.entries("nginx-hotswap") {
 			if entry["MESSAGE_ID"] == e.ID && entry["NGINX_HOTSWAP_CYCLE"] == cycle {
-				return entry["MESSAGE"]
+				message = entry["MESSAGE"]
+				return true
 			}
 		}
-		if time.Now().After(end) {
-			m.t.Errorf("no entry for %s in cycle %s", e.Name, cycle)
-			return ""
-		}
-	}
+		return false
+	})
+	return message
 }

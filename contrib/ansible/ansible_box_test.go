@@ -109,8 +109,12 @@ func (m *machine) plays(want int, args string) string {
 
 func (m *machine) status() supervisor.Status {
 	m.t.Helper()
+	text, err := m.Status(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
 	var list []supervisor.Status
-	if err := json.Unmarshal([]byte(m.Run(m.t, "nginx-hotswap status --json")), &list); err != nil || len(list) != 1 {
+	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) != 1 {
 		m.t.Fatalf("%v, %d instances", err, len(list))
 	}
 	return list[0]

@@ -101,7 +101,7 @@ func (m *machine) unitPID(ctx context.Context, unit string) (int, error) {
 
 // statuses asks nginx-hotswap for all instances.
 func (m *machine) statuses(ctx context.Context) (list []supervisor.Status, err error) {
-	out, err := m.run(ctx, "nginx-hotswap status --json")
+	out, err := m.Status(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
-// statusPoll is the interval of the looks at `nginx-hotswap status --json`.
+// statusPoll is the interval of the looks at the status.
 const statusPoll = 250 * time.Millisecond
 
-// status asks nginx-hotswap for the instance nginx.
+// status asks nginx-hotswap for its one instance.
 func (m *machine) status(ctx context.Context) (supervisor.Status, error) {
-	out, err := m.run(ctx, "nginx-hotswap status nginx --json")
+	out, err := m.box.Status(ctx)
 	if err != nil {
 		return supervisor.Status{}, err
 	}
