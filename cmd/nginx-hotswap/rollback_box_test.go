@@ -15,7 +15,7 @@ import (
 // wayBackConfig soaks long enough for what goes wrong after a while, and does
 // not wait long for what does not go.
 const wayBackConfig = "[Supervisor]\nSettleSec=300ms\n" +
-	"[Upgrade]\nSoakSec=2s\nKeepOldSec=0\nStartTimeoutSec=3s\nDismissTimeoutSec=2s\n"
+	"[Upgrade]\nSoakSec=4s\nKeepOldSec=0\nStartTimeoutSec=10s\nDismissTimeoutSec=2s\n"
 
 // badAfter is when those go wrong that take a while: within SoakSec.
 const badAfter = time.Second
@@ -31,7 +31,7 @@ type badBuild struct {
 var badBuilds = []badBuild{
 	{kind: badnginx.CrashAtStart, lossless: true, condemned: true, reason: "SIGABRT"},
 	{kind: badnginx.ExitAtStart, lossless: true, reason: "successor"},
-	{kind: badnginx.HangAtStart, lossless: true, reason: "it took too long (more than 3s)"},
+	{kind: badnginx.HangAtStart, lossless: true, reason: "it took too long (more than 10s)"},
 	{kind: badnginx.CrashAtFirstRequest, condemned: true, reason: "SIGABRT"},
 	{kind: badnginx.CrashAfter, condemned: true, reason: "SIGABRT"},
 	{kind: badnginx.ExitMasterAfter, reason: "exited with code 1"},

@@ -10,13 +10,20 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
-// slowConfig leaves time for somebody to step in.
-const slowConfig = "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=2500ms\nKeepOldSec=3s\nStartTimeoutSec=3s\n"
+// slowConfig leaves time for somebody to step in. Draining does not end by itself.
+const slowConfig = "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=5s\nKeepOldSec=0\nConfirm=manual\n"
+
+// patientUnit waits for nginx to finish for longer than stopLimit.
+const (
+	patientUnit = "[Service]\nTimeoutStopSec=3min\nExecStop=\nExecStop=-/sbin/start-stop-daemon --quiet --stop --retry QUIT/120 --pidfile /run/nginx.pid\n"
+	stopLimit   = time.Minute
+)
 
 // In mid-cycle the daemon ends, and its successor goes on; or an administrator
 // stops or restarts nginx, and nothing goes on.
 func TestBoxRollbackInterrupted(t *testing.T) {
 	m := boot(t, slowConfig)
+	m.write("/etc/systemd/system/nginx.service.d/patient.conf", patientUnit)
 	m.restartable()
 	const restart, kill = "systemctl restart nginx-hotswap", "systemctl kill -s KILL nginx-hotswap"
 	t.Run("restart and kill", func(t *testing.T) { m.in(t).goesOn(0, restart, kill) })
@@ -53,6 +60,7 @@ func (m *machine) goesOn(i int, soaking, draining string) {
 	m.reaches(supervisor.Draining)
 	m.sh(draining)
 	m.returns(supervisor.Draining)
+	m.exits(supervisor.ExitOK, "nginx-hotswap confirm")
 	after := m.cycleAfter(lastID(before))
 	load.lossless()
 	m.consistent()
@@ -80,7 +88,7 @@ func (m *machine) isOvertaken(i int, c overtake) {
 	m.reaches(c.phase)
 	began := time.Now()
 	m.sh(c.command)
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > stopLimit {
 		m.t.Errorf("%s took %v", c.command, took)
 	}
 	load.stop() // which has lost requests, as was asked for

@@ -13,7 +13,7 @@ import (
 // A way back that gets stuck: somebody has stopped the old master. The commands
 // that the message names lead out, each way.
 func TestBoxRollbackStuck(t *testing.T) {
-	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=1min\nKeepOldSec=0\nStartTimeoutSec=2s\n")
+	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=1min\nKeepOldSec=0\nStartTimeoutSec=5s\n")
 	t.Run("go back", func(t *testing.T) { m.in(t).leadsBack() })
 	t.Run("keep", func(t *testing.T) { m.in(t).leadsOn() })
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // workflowConfig leaves it to reloads to upgrade.
-const workflowConfig = "[Supervisor]\nAutomatic=no\n[Upgrade]\nSoakSec=700ms\nKeepOldSec=2s\nStartTimeoutSec=5s\nDismissTimeoutSec=2s\n"
+const workflowConfig = "[Supervisor]\nAutomatic=no\n[Upgrade]\nSoakSec=700ms\nKeepOldSec=0\nDismissTimeoutSec=2s\n"
 
 // What administrators do by systemctl, in one machine under load.
 func TestBoxSystemctl(t *testing.T) {
@@ -57,6 +57,7 @@ func (w *workflow) plain() {
 }
 
 func (w *workflow) newer() {
+	w.configure(workflowConfig + "Confirm=manual\n") // or it is over before anybody looks
 	before := w.status()
 	version := nextVersion(before.Running.Version, 0)
 	w.install(version)
@@ -68,6 +69,7 @@ func (w *workflow) newer() {
 	w.eventually("systemctl status nginx-hotswap tells of the cycle", func() bool {
 		return w.line("nginx-hotswap") == "nginx: "+before.Running.Version+" to "+version+", draining"
 	})
+	w.exits(supervisor.ExitOK, "nginx-hotswap confirm")
 	after := w.idle()
 	if after.Last == nil || after.Last.Result != supervisor.Upgraded || after.Running.Version != version || after.MainPID != w.mainPID() {
 		w.t.Errorf("%+v", after)
@@ -77,6 +79,7 @@ func (w *workflow) newer() {
 	}
 	w.eventually("systemctl status nginx-hotswap tells what runs", func() bool { return w.line("nginx-hotswap") == "watching nginx "+version })
 	w.oneGeneration(after)
+	w.configure(workflowConfig)
 }
 
 func (w *workflow) twice() {
@@ -92,18 +95,19 @@ func (w *workflow) twice() {
 }
 
 func (w *workflow) during() {
+	w.configure(workflowConfig + "Confirm=manual\n")
 	before := w.status()
 	w.install(nextVersion(before.Running.Version, 2))
-	w.sh("nginx-hotswap upgrade nginx")
-	if s := w.status(); s.Phase != supervisor.Draining {
-		w.t.Fatalf("it is in %s", s.Phase)
-	}
+	w.exits(supervisor.ExitOK, "nginx-hotswap upgrade nginx")
+	w.reaches(supervisor.Draining)
 	w.reload()
 	w.says("a cycle runs", "HUP sent to master "+w.sh("cat /run/nginx.pid"))
+	w.exits(supervisor.ExitOK, "nginx-hotswap confirm")
 	if after := w.idle(); after.Last.Result != supervisor.Upgraded {
 		w.t.Errorf("%+v", after.Last)
 	}
 	w.oneMaster()
+	w.configure(workflowConfig)
 }
 
 func (w *workflow) bad() {
