@@ -28,7 +28,7 @@ func TestBoxAlert(t *testing.T) {
 	}
 	bad('8')
 	m.eventually("the alert is there", failed)
-	if log := m.sh("journalctl -u " + alertUnit + " --no-pager"); !strings.Contains(log, "SIGABRT") || !strings.Contains(log, "stands in for") {
+	if log := m.sh("journalctl --sync; journalctl -u " + alertUnit + " --no-pager"); !strings.Contains(log, "SIGABRT") || !strings.Contains(log, "stands in for") {
 		t.Errorf("its log does not say why:\n%s", log)
 	}
 	m.sh("systemctl restart nginx-hotswap && systemctl reset-failed " + alertUnit)
@@ -48,7 +48,7 @@ func TestBoxAlert(t *testing.T) {
 	known := m.status()
 	m.alertsWithoutDaemon(failed)
 	m.sh("nginx-hotswap rollback nginx --to=" + before.Running.Version)
-	if st := m.cycleAfter(lastID(known)); st.Last.Result != supervisor.Upgraded || failed() {
+	if st := m.cycleAfter(lastID(known)); st.Last.Result != supervisor.Upgraded || st.Alert != "" || failed() {
 		t.Errorf("after a person's rollback: %+v", st)
 	}
 }
@@ -68,7 +68,7 @@ func (m *machine) alertsWithoutDaemon(failed func() bool) {
 	badnginx.InBox(m.t, m.Box, nginxBinary, badnginx.CrashAtStart, '5')
 	m.exits(supervisor.ExitRolledBack, "nginx-hotswap upgrade nginx")
 	m.sh("rm " + left)
-	if log := m.sh("systemctl reset-failed " + alertUnit + "; systemctl start " + alertUnit + " 2>&1 || journalctl -o cat -n 4 --no-pager -u " + alertUnit); !failed() || !strings.Contains(log, "quarantine") {
+	if log := m.sh("systemctl reset-failed " + alertUnit + "; systemctl start " + alertUnit + " 2>&1 || { journalctl --sync; journalctl -o cat -n 4 --no-pager -u " + alertUnit + "; }"); !failed() || !strings.Contains(log, "quarantine") {
 		m.t.Errorf("the alert for a build that was left on disk:\n%s", log)
 	}
 	if st := m.status(); !strings.Contains(st.Alert, "quarantine") || !st.Pending {

@@ -73,7 +73,7 @@ func TestBoxDebHoldHangs(t *testing.T) {
 		return exit == 0 && !m.heldNow()
 	})
 	m.eventually("nothing is held off and no unit read anew any more", func() bool {
-		const reloads = "journalctl -b -o cat _PID=1 | grep -c '^Reloading'"
+		const reloads = "journalctl --sync; journalctl -b -o cat _PID=1 | grep -c '^Reloading'"
 		before := m.sh(reloads)
 		time.Sleep(2 * holdLasts)
 		return m.sh(reloads) == before && !m.heldNow()

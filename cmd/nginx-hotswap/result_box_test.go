@@ -44,7 +44,9 @@ func TestBoxResult(t *testing.T) {
 func (m *machine) allowsTextfile() {
 	m.t.Helper()
 	const remedy = "ReadWritePaths=-" + nodeExporter
-	warnings := func() int { return strings.Count(m.sh("journalctl -u nginx-hotswap --no-pager -o cat"), remedy) }
+	warnings := func() int {
+		return strings.Count(m.sh("journalctl --sync; journalctl -u nginx-hotswap --no-pager -o cat"), remedy)
+	}
 	m.eventually("the log names the remedy", func() bool { return warnings() > 0 })
 	m.write("/etc/systemd/system/nginx-hotswap.service.d/metrics.conf", "[Service]\n"+remedy+"\n")
 	m.sh("nginx-hotswap hold nginx; nginx-hotswap unhold nginx")
