@@ -36,10 +36,13 @@ var heldPhases = []held{
 	{supervisor.Restoring, "old", supervisor.Lost, "nobody"},
 }
 
+// heldConfig needs SoakSec=, which is for ever where somebody is to step in.
+const heldConfig = "[Supervisor]\nAutomatic=no\n[Upgrade]\nKeepOldSec=0\n"
+
 // Masters that are killed in phases that are held open: by a process that does
 // not get on, a unit that takes no notification, or a package transaction.
 func TestBoxKilledInHeldPhases(t *testing.T) {
-	m := boot(t, "[Supervisor]\nAutomatic=no\n[Upgrade]\nSoakSec=3s\nKeepOldSec=3s\n")
+	m := boot(t, heldConfig+"SoakSec=100ms\n")
 	m.restartable()
 	for _, h := range heldPhases {
 		t.Run(fmt.Sprintf("%s/%s", h.phase, h.role), func(t *testing.T) { m.in(t).killHeld(h) })
@@ -47,6 +50,11 @@ func TestBoxKilledInHeldPhases(t *testing.T) {
 }
 
 func (m *machine) killHeld(h held) {
+	if h.phase == supervisor.Retiring {
+		m.configure(heldConfig + "SoakSec=100ms\nConfirm=manual\n")
+	} else {
+		m.configure(heldConfig + "SoakSec=1h\n")
+	}
 	var before supervisor.Status
 	m.eventually("it is attached", func() bool {
 		before = m.status()
@@ -61,8 +69,9 @@ func (m *machine) killHeld(h held) {
 	kind := badnginx.Good
 	if h.phase == supervisor.Restoring {
 		kind = badnginx.CrashAfter // nothing is restored without a reason
+		m.lockPackages()
 	}
-	badnginx.InBox(m.t, m.Box, nginxBinary, kind, version[len(version)-1], 2*time.Second)
+	badnginx.InBox(m.t, m.Box, nginxBinary, kind, version[len(version)-1], time.Second)
 	m.sh("nginx-hotswap upgrade --force --wait=done >/dev/null 2>&1 &")
 	stopped = append(stopped, m.holdOpen(h.phase)...)
 	m.reaches(h.phase)
@@ -96,18 +105,20 @@ func (m *machine) killHeld(h held) {
 	}
 	m.servesAlone(wants, acceptingWorkers(before))
 	// The killed one left the binary of the other on disk: make it current.
+	m.configure(heldConfig + "SoakSec=100ms\n")
 	m.exits(supervisor.ExitOK, "nginx-hotswap upgrade --force --wait=done")
 }
 
 // holdOpen makes a phase to come last, and returns who is stopped for it.
 func (m *machine) holdOpen(phase supervisor.Phase) []int {
 	m.t.Helper()
-	if phase == supervisor.Shifting {
-		return nil // nothing more
+	if phase == supervisor.Shifting || phase == supervisor.Restoring {
+		return nil // nothing more: it is held open already, and goes back by itself
 	}
 	if phase == supervisor.Retiring {
 		old := m.reaches(supervisor.Draining).Masters[0].PID
 		m.signal("STOP", []int{old})
+		m.exits(supervisor.ExitOK, "nginx-hotswap confirm")
 		return []int{old}
 	}
 	masters := m.reaches(supervisor.Soaking).Masters
@@ -120,9 +131,6 @@ func (m *machine) holdOpen(phase supervisor.Phase) []int {
 		m.sh("systemctl daemon-reload; systemctl reload nginx")
 	case supervisor.Dismissing:
 		stopped = []int{masters[1].Workers[0].PID}
-	case supervisor.Restoring:
-		m.lockPackages()
-		return nil // it goes back by itself
 	}
 	m.signal("STOP", stopped)
 	m.sh("nginx-hotswap rollback >/dev/null 2>&1 &")
