@@ -38,12 +38,14 @@ const instancesVariable = "NGINX_HOTSWAP_TEST_INSTANCES"
 // does not stop the others, and a package manager's hook does not wait for all of
 // them.
 func TestBoxManyInstances(t *testing.T) {
-	const firstPort, hookTimeout = 20000, 5 * time.Second
+	const firstPort = 20000
 	instances := 40
 	if n, err := strconv.Atoi(os.Getenv(instancesVariable)); err == nil {
 		instances = n
 	}
-	m := boot(t, "[Supervisor]\nSettleSec=300ms\nHookTimeoutSec=5s\nAutomatic=no\n[Upgrade]\nSoakSec=100ms\nKeepOldSec=0\n")
+	// The hook sees some of them upgraded, however slow the machine is, and not all,
+	// however fast.
+	m := boot(t, "[Supervisor]\nSettleSec=300ms\nHookTimeoutSec=10s\nAutomatic=no\n[Upgrade]\nSoakSec=300ms\nKeepOldSec=0\n")
 	m.write("/etc/systemd/system/nginx@.service", manyUnit)
 	for i := range instances {
 		m.write(fmt.Sprintf("/etc/nginx/many/%d.conf", i), fmt.Sprintf(manyConfig, i, firstPort+i))
@@ -60,7 +62,7 @@ func TestBoxManyInstances(t *testing.T) {
 		}
 		return n
 	}
-	m.eventually("all are attached", func() bool { return running("") == instances })
+	m.eventuallyIn(5*time.Minute, "all are attached", func() bool { return running("") == instances })
 	t.Logf("%d instances are attached %v after the start of the daemon", instances, time.Since(began).Round(10*time.Millisecond))
 	var targets []string
 	for i := 0; i < instances; i += instances / 4 {
@@ -73,7 +75,7 @@ func TestBoxManyInstances(t *testing.T) {
 	m.install(version)
 	began = time.Now()
 	out := m.sh("nginx-hotswap upgrade --if-running --origin=dpkg")
-	if took := time.Since(began); took > 2*hookTimeout {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("the hook took %v", took)
 	}
 	if !strings.Contains(out, "the daemon goes on in the background") || !strings.Contains(out, "upgraded ") {
