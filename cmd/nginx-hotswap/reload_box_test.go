@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,22 +17,25 @@ import (
 func TestBoxReloadWhileDismissing(t *testing.T) {
 	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=1min\n")
 	before := m.status()
-	// They keep the successor from going at once.
 	load := m.startLoad("kind=new,url=http://127.0.0.1:8080/", "kind=stream,url=http://127.0.0.1:8080/stream,clients=8,hold=5s")
 	m.install(nextVersion(before.Running.Version, 0))
+	var successor supervisor.MasterStatus
 	m.eventually("the successor has streams of its own", func() bool {
 		connections := 0
-		for _, w := range successorIn(m.status()).Workers {
+		successor = successorIn(m.status())
+		for _, w := range successor.Workers {
 			connections += w.Connections
 		}
 		return connections >= 16 // with those to the server behind
 	})
+	m.signal("STOP", []int{successor.PID}) // the master alone: it does not go before the reload
 	m.sh("nginx-hotswap rollback nginx >/dev/null 2>&1 &")
-	m.eventually("the successor is told to go", func() bool { return m.status().Phase == supervisor.Dismissing })
+	m.reaches(supervisor.Dismissing)
 	m.sh("systemctl reload nginx")
-	if successor := successorIn(m.status()); successor.PID == 0 {
+	if successorIn(m.status()).PID != successor.PID {
 		t.Fatal("the successor went before the reload was done")
 	}
+	m.signal("CONT", []int{successor.PID})
 	after := m.cycleAfter(lastID(before))
 	load.lossless()
 	if after.Last.Result != supervisor.RolledBack || after.MainPID != before.MainPID {
@@ -54,7 +58,7 @@ func successorIn(st supervisor.Status) supervisor.MasterStatus {
 // What is meant is the configuration, of the version that serves and, should
 // that be rolled back, of the one that comes back.
 func TestBoxReloadByHUP(t *testing.T) {
-	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=4s\nKeepOldSec=20s\n")
+	m := boot(t, "[Supervisor]\nSettleSec=300ms\n[Upgrade]\nSoakSec=4s\nKeepOldSec=1h\n")
 	m.write("/etc/systemd/system/nginx.service.d/reload.conf", "[Service]\nExecReload=\nExecReload=/bin/kill -HUP $MAINPID\n")
 	m.sh("systemctl daemon-reload")
 	before := m.status()
@@ -99,14 +103,18 @@ func TestBoxReloadByHUPWhileStarting(t *testing.T) {
 	before := m.status()
 	load := m.startLoad("kind=new,url=http://127.0.0.1:8080/", "kind=keepalive,url=http://127.0.0.1:8080/")
 	m.install(nextVersion(before.Running.Version, 0))
-	m.eventually("the successor has begun to read", func() bool {
-		successor := successorIn(m.status())
-		return successor.PID != 0 && strings.Contains(m.sh(fmt.Sprintf("readlink /proc/%d/fd/* || true", successor.PID)), "large.conf")
-	})
+	// It is stopped while it reads, and goes on when the reload is done.
+	successor, err := strconv.Atoi(m.sh(fmt.Sprintf(`timeout 60 sh -c 'while :; do for pid in $(cat /proc/%d/task/%[1]d/children); do
+		case $(ls -l /proc/$pid/fd 2>/dev/null) in *large.conf*) kill -STOP $pid; echo $pid; exit;; esac; done; done'`, before.MainPID)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.sh(fmt.Sprintf("ls -l /proc/%d/fd | grep large.conf", successor))
 	m.sh(fmt.Sprintf(reload, "meanwhile"))
 	if phase := m.status().Phase; phase != supervisor.Starting {
 		t.Fatalf("the reload came too late, in %s", phase)
 	}
+	m.signal("CONT", []int{successor})
 	after := m.cycleAfter(lastID(before))
 	m.eventually("it is loaded", func() bool { return m.answers("X-Reloaded: meanwhile") })
 	load.lossless()
