@@ -93,7 +93,7 @@ func sh(t *testing.T, script string) string {
 func eventually(t *testing.T, ok func() string) {
 	t.Helper()
 	reason := ""
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if reason = ok(); reason == "" {
 			return
 		}

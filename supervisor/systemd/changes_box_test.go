@@ -15,7 +15,7 @@ import (
 // expect waits for a unit's name to come.
 func expect(t *testing.T, feed <-chan string, unit, why string) {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		select {
 		case u := <-feed:

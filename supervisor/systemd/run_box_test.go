@@ -61,7 +61,7 @@ func TestInBoxRunBrokenConfig(t *testing.T) {
 
 func TestInBoxRunHangs(t *testing.T) {
 	inBox(t)
-	c := Command{Argv: []string{"/bin/sh", "-c", "echo begun; trap '' TERM; while :; do sleep 1; done"}, Timeout: time.Second}
+	c := Command{Argv: []string{"/bin/sh", "-c", "echo begun; trap '' TERM; while :; do sleep 1; done"}, Timeout: 3 * time.Second}
 	runs(t, c, func(t *testing.T, r Result) {
 		if !r.Timeout || r.Signal != 9 || string(r.Output) != "begun\n" {
 			t.Errorf("%+v %s", r, r.Output)
@@ -243,18 +243,26 @@ func TestInBoxRunReload(t *testing.T) {
 	inBox(t)
 	for _, verb := range []string{"daemon-reload", "daemon-reexec"} {
 		t.Run(verb, func(t *testing.T) {
+			// It is in the middle until it is told to go on.
+			const begun, goOn = "/run/test-begun", "/run/test-go-on"
+			defer sh(t, "rm -f "+begun+" "+goOn)
 			type answer struct {
 				r   Result
 				err error
 			}
 			done := make(chan answer, 1)
 			go func() {
-				c := Command{Argv: []string{"/bin/sh", "-c", "echo a; /bin/sleep 1; echo b; exit 3"}}
+				c := Command{Argv: []string{"/bin/sh", "-c", "echo a; : >" + begun + "; until [ -e " + goOn + " ]; do /bin/sleep 0.1; done; echo b; exit 3"}}
 				r, err := NewUnit(nginxUnit).Run(t.Context(), c)
 				done <- answer{r, err}
 			}()
-			time.Sleep(300 * time.Millisecond)
-			sh(t, "systemctl "+verb)
+			eventually(t, func() string {
+				if _, err := os.Stat(begun); err != nil {
+					return err.Error()
+				}
+				return ""
+			})
+			sh(t, "systemctl "+verb+"; : >"+goOn)
 			if a := <-done; a.err != nil || a.r.Exit != 3 || string(a.r.Output) != "a\nb\n" {
 				t.Errorf("%+v, %v", a.r, a.err)
 			}
