@@ -29,7 +29,7 @@ type clients struct {
 
 // startClients starts the traffic and returns when it has gone on for a while.
 func (m *machine) startClients(ctx context.Context, targets []string) (*clients, error) {
-	args := []string{"run", "--until-eof", "--json", "-", "--timeout", "3s"}
+	args := []string{"run", "--until-eof", "--json", "-", "--timeout", m.patience.String()}
 	for _, t := range targets {
 		args = append(args, "--target", t)
 	}

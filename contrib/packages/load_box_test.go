@@ -28,7 +28,7 @@ type load struct {
 func (m *machine) startLoad() *load {
 	m.t.Helper()
 	const base = "url=http://127.0.0.1:8080"
-	args := []string{"run", "--until-eof", "--json", "-", "--timeout", "3s"}
+	args := []string{"run", "--until-eof", "--json", "-"}
 	for _, target := range []string{
 		"kind=new," + base + "/,clients=4", "kind=keepalive," + base + "/,clients=4",
 		fmt.Sprintf("kind=download,%s/big,clients=2,rate=256KiB,size=%d", base, bigSize),
