@@ -64,7 +64,9 @@ func TestBoxDebHooksElsewhere(t *testing.T) {
 func TestBoxDebHooksKilled(t *testing.T) {
 	m := packaged(t, quietConfig)
 	m.install(nextVersion(m.status().Running.Version, 0))
-	m.sh("systemctl kill -s KILL nginx-hotswap; until systemctl show -p SubState nginx-hotswap | grep auto-restart; do sleep 0.05; done; " + initUpgrade)
+	// Not before the hook has met with it.
+	m.write("/etc/systemd/system/nginx-hotswap.service.d/restart.conf", "[Service]\nRestartSec=10s\n")
+	m.sh("systemctl daemon-reload; systemctl kill -s KILL nginx-hotswap; " + awaitRestart + initUpgrade)
 	m.cycleAfter("")
 	if last := m.lastCycle(); last.Result != supervisor.Upgraded || last.Origin != supervisor.OriginInitscript {
 		t.Errorf("%+v", last)

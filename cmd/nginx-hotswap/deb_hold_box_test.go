@@ -54,8 +54,11 @@ func TestBoxDebHold(t *testing.T) {
 	m.sh("systemd-run -q --unit=slow dpkg -i " + slow)
 	m.eventually("the script runs", func() bool { exit, _ := m.try("test -e /root/slow"); return exit == 0 })
 	const fake = "env -i DPKG_MAINTSCRIPT_PACKAGE=nginx-plain DPKG_MAINTSCRIPT_NAME=postinst /usr/bin/sleep 300"
-	m.sh("systemd-run -q --unit=fake-root " + fake + "; systemd-run -q --unit=fake-user --uid=65534 " + fake + "; sleep 0.5")
-	if m.sh("systemctl daemon-reload; grep -l DPKG_MAINTSCRIPT_PACKAGE=nginx-plain /proc/[0-9]*/environ | wc -l") != "2" || m.heldNow() {
+	m.sh("systemd-run -q --unit=fake-root " + fake + "; systemd-run -q --unit=fake-user --uid=65534 " + fake)
+	m.eventually("both have the environment of a script", func() bool {
+		return m.sh("grep -ls DPKG_MAINTSCRIPT_PACKAGE=nginx-plain /proc/[0-9]*/environ | wc -l") == "2"
+	})
+	if m.sh("systemctl daemon-reload"); m.heldNow() {
 		t.Error("a process with the environment of a script keeps nginx from being stopped")
 	}
 	m.sh("systemctl stop slow fake-root fake-user; systemctl restart nginx; dpkg -P --force-all nginx-slow")

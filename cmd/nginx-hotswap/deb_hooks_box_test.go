@@ -14,6 +14,9 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
+// awaitRestart waits until a daemon that has ended is to be started again.
+const awaitRestart = "timeout 60 sh -c 'until systemctl show -p SubState nginx-hotswap | grep auto-restart; do sleep 0.05; done'; "
+
 // nginxPackage makes a package that brings a binary in nginx's place, as a
 // new version of nginx's own does.
 func (m *machine) nginxPackage(version, binary string) string {
@@ -130,7 +133,7 @@ func TestBoxDebBrokenConfig(t *testing.T) {
 	build, newer := m.nginxPackage("1", "/root/build"), m.deb("0.2.0")
 	const wrong = "/etc/nginx-hotswap/nginx-hotswap.conf.d/wrong.conf"
 	m.write(wrong, "[Upgrade]\nSoakSec=soon\n")
-	m.sh("systemctl restart nginx-hotswap || true; until systemctl show -p SubState nginx-hotswap | grep auto-restart; do sleep 0.05; done")
+	m.sh("systemctl restart nginx-hotswap || true; " + awaitRestart)
 	for _, do := range []string{"dpkg -i " + build, "dpkg -i " + newer, "dpkg --configure -a"} {
 		if exit, out := m.try(do + " 2>&1"); exit != 0 {
 			t.Errorf("%s: exit status %d\n%s", do, exit, out)
@@ -194,9 +197,7 @@ func TestBoxDebHooks(t *testing.T) {
 // hook runs a case's script and waits for the end of its cycle.
 func (m *machine) hook(c hookCase, want int, before supervisor.Status) supervisor.Status {
 	m.t.Helper()
-	if exit, out := m.try(c.script); exit != want {
-		m.t.Errorf("%s: exit status %d, want %d\n%s", c.script, exit, want, out)
-	}
+	m.exits(want, c.script)
 	after := m.cycleAfter(lastID(before))
 	if last := m.lastCycle(); last.Origin != c.origin {
 		m.t.Errorf("%s: the cycle is by %q, want %q", c.script, last.Origin, c.origin)

@@ -21,8 +21,9 @@ func TestBoxWaitsForPackageTransaction(t *testing.T) {
 set -e
 cp /root/nginx.new /usr/sbin/nginx.dpkg-new
 mv /usr/sbin/nginx.dpkg-new /usr/sbin/nginx
-sleep 3
-nginx-hotswap status >/root/during
+# Nothing may happen for longer than the new file has to lie still.
+sleep 1
+timeout 60 sh -c 'until nginx-hotswap status >/root/during && grep -q "a package transaction runs" /root/during; do sleep 0.1; done'
 `), 0o755); err != nil {
 		t.Fatal(err)
 	}

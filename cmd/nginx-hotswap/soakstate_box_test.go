@@ -97,15 +97,15 @@ func (st soakState) idle() bool {
 
 // quiet is how long nothing must change. What waits is looked at again within
 // a second, for example when a job on the unit was in the way; what differs and
-// does not wait must have been taken up by then.
+// does not wait must have been taken up by then, however busy the machine is.
 func (st soakState) quiet() time.Duration {
 	switch f := st.facts; {
 	case f.disk == f.running:
 		return 500 * time.Millisecond
-	case strings.HasPrefix(f.pending, f.disk):
-		return 1500 * time.Millisecond
-	default:
+	case f.pending != "":
 		return 3 * time.Second
+	default:
+		return 20 * time.Second
 	}
 }
 
@@ -114,7 +114,7 @@ func (s *soaker) settled() (soakState, []string) {
 	s.t.Helper()
 	state := s.look()
 	since := time.Now()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		next := s.look()
 		// Builds that crash for ever have now this many workers and now that.
 		changed := next.facts != state.facts && !(s.bad(next.facts.running) && sameButWorkers(next.facts, state.facts))
