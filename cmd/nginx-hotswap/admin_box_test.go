@@ -72,7 +72,7 @@ func newAdmin(t *testing.T) *admin {
 	status := m.status()
 	version := status.Running.Version
 	a := &admin{&soaker{machine: m, version: version[:len(version)-1] + "9", builds: map[badnginx.Kind][]byte{}}, accepting(status)}
-	for kind, after := range map[badnginx.Kind]time.Duration{badnginx.Good: 0, badnginx.SlowStart: 600 * time.Millisecond, badnginx.CrashAtStart: 0} {
+	for kind, after := range map[badnginx.Kind]time.Duration{badnginx.Good: 0, badnginx.SlowStart: 2 * time.Second, badnginx.CrashAtStart: 0} {
 		const path = "/root/build"
 		if kind == badnginx.Good {
 			m.NewerNginx(t, path, a.version)

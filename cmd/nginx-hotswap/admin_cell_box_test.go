@@ -205,10 +205,10 @@ func (a *admin) effect(p adminPhase, c adminCell, d deed) {
 	// knows of it where it was no job.
 	swallowed := c.action.name == "-s reload" && p.phase == supervisor.Dismissing
 	if d.mark != "" && !d.failed && !swallowed {
-		a.eventuallyIn(5*time.Second, "the configuration is in effect", func() bool { return a.answers(d.mark) })
+		a.eventually("the configuration is in effect", func() bool { return a.answers(d.mark) })
 	}
 	if c.action.rotates {
-		a.eventuallyIn(5*time.Second, "the new log is written to", func() bool {
+		a.eventually("the new log is written to", func() bool {
 			return a.sh("find /var/log/nginx/access.log -size +0 2>/dev/null || true") != ""
 		})
 	}

@@ -31,11 +31,11 @@ var adminPhaseList = []adminPhase{
 	{name: "verifying", phase: supervisor.Verifying, config: quickCycle, kind: badnginx.Good, setUp: largeConfiguration, tearDown: smallConfiguration},
 	{name: "starting", phase: supervisor.Starting, config: quickCycle, kind: badnginx.SlowStart},
 	{name: "shifting", phase: supervisor.Shifting, config: quickCycle, hold: stopWorker},
-	{name: "soaking", phase: supervisor.Soaking, config: "SoakSec=1500ms\nKeepOldSec=0\n", kind: badnginx.Good},
-	{name: "draining", phase: supervisor.Draining, config: "SoakSec=100ms\nKeepOldSec=1s\n", kind: badnginx.Good},
+	{name: "soaking", phase: supervisor.Soaking, config: "SoakSec=3s\nKeepOldSec=0\n", kind: badnginx.Good},
+	{name: "draining", phase: supervisor.Draining, config: "SoakSec=100ms\nKeepOldSec=3s\n", kind: badnginx.Good},
 	{name: "download", phase: supervisor.Draining, config: quickCycle, kind: badnginx.Good,
 		load: []string{"kind=download,url=http://127.0.0.1:8080/big,clients=2,rate=600KiB,size=2097152"}},
-	{name: "retiring", phase: supervisor.Retiring, config: "SoakSec=100ms\nKeepOldSec=500ms\n", hold: stopRetiring},
+	{name: "retiring", phase: supervisor.Retiring, config: quickCycle + "Confirm=manual\n", hold: stopRetiring},
 	{name: "reviving", phase: supervisor.Reviving, config: "SoakSec=1min\n", hold: stopReviving},
 	{name: "dismissing", phase: supervisor.Dismissing, config: "SoakSec=1min\n", hold: stopDismissing},
 	{name: "restoring", phase: supervisor.Restoring, config: quickCycle, hold: lockWhileRestoring},
@@ -85,6 +85,7 @@ func stopRetiring(a *admin, before supervisor.Status) func() {
 	a.land(badnginx.Good)
 	a.reaches(supervisor.Draining)
 	a.signal("STOP", []int{before.MainPID})
+	a.exits(supervisor.ExitOK, "nginx-hotswap confirm")
 	a.eventually("QUIT is pending", func() bool {
 		return a.sh(fmt.Sprintf("awk '/^ShdPnd/ { print substr($2, 16) }' /proc/%d/status", before.MainPID)) == "4"
 	})
