@@ -77,12 +77,12 @@ func (m *machine) byHand(start string) supervisor.Status {
 
 // found waits until the daemon looks after the master that the pid file names.
 // There is no event for a pid file in a directory that we do not see, and then
-// we look once a minute; here it has to be faster, which is a matter of some
-// seconds more on a busy machine.
+// we look once a minute; here it has to be faster than the 14 seconds that are
+// left of a pause when a test has slept for 17.
 func (m *machine) found() (s supervisor.Status) {
 	m.t.Helper()
 	pid := m.sourcePID()
-	m.eventuallyIn(25*time.Second, "the daemon has found the master", func() bool {
+	m.eventuallyIn(12*time.Second, "the daemon has found the master", func() bool {
 		s = m.status()
 		return s.MainPID == pid && s.Running.SHA256 != ""
 	})
