@@ -59,8 +59,8 @@ func (n *Notifier) WatchdogInterval() time.Duration {
 	return n.watchdog
 }
 
-// Ready says that we are up, or that a reload is over, and sets the status line
-// of systemctl status.
+// Ready says that we are up, and sets the status line of systemctl status. Of a
+// reload there is nothing to say: with Type=notify it lasts as long as ExecReload=.
 func (n *Notifier) Ready(status string) error {
 	return n.send("READY=1", "STATUS="+status)
 }
@@ -79,22 +79,6 @@ func (n *Notifier) Watchdog() error {
 // From systemd 259 on it cannot be taken back.
 func (n *Notifier) Stopping(text string) error {
 	return n.send("STOPPING=1", "STATUS="+text)
-}
-
-// Reloading says that the configuration is being read again; Ready ends that.
-// It carries the time that Type=notify-reload (systemd 253) asks for.
-func (n *Notifier) Reloading() error {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return fmt.Errorf("cannot read the clock: %w", err)
-	}
-	return n.send("RELOADING=1", "MONOTONIC_USEC="+strconv.FormatInt(ts.Nano()/1000, 10))
-}
-
-// ExtendTimeout asks for d from now before systemd takes our start or stop for
-// hung.
-func (n *Notifier) ExtendTimeout(d time.Duration) error {
-	return n.send("EXTEND_TIMEOUT_USEC=" + strconv.FormatInt(max(d, 0).Microseconds(), 10))
 }
 
 func (n *Notifier) send(lines ...string) error {

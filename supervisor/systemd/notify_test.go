@@ -92,7 +92,6 @@ func TestNotifier(t *testing.T) {
 			{func() error { return n.Status("two\nlines\x00\x1b") }, "STATUS=two lines  "},
 			{n.Watchdog, "WATCHDOG=1"},
 			{func() error { return n.Stopping("finishing QUIT") }, "STOPPING=1\nSTATUS=finishing QUIT"},
-			{func() error { return n.ExtendTimeout(90 * time.Second) }, "EXTEND_TIMEOUT_USEC=90000000"},
 		} {
 			if err := c.send(); err != nil {
 				t.Fatal(err)
@@ -108,25 +107,12 @@ func TestNotifier(t *testing.T) {
 	}
 }
 
-func TestReloadingHasTime(t *testing.T) {
-	l := listen(t, filepath.Join(t.TempDir(), "notify"))
-	n := &Notifier{socket: l.conn.LocalAddr().String()}
-	if err := n.Reloading(); err != nil {
-		t.Fatal(err)
-	}
-	got, _, _ := l.receive()
-	usec, ok := strings.CutPrefix(got, "RELOADING=1\nMONOTONIC_USEC=")
-	if v, err := strconv.ParseInt(usec, 10, 64); !ok || err != nil || v <= 0 {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestNotifierUnset(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	t.Setenv("WATCHDOG_USEC", "")
 	var none *Notifier
 	for _, n := range []*Notifier{none, NewNotifier()} {
-		if err := errors.Join(n.Ready(""), n.Status(""), n.Watchdog(), n.Stopping(""), n.Reloading()); err != nil {
+		if err := errors.Join(n.Ready(""), n.Status(""), n.Watchdog(), n.Stopping("")); err != nil {
 			t.Error(err)
 		}
 		if n.WatchdogInterval() != 0 {

@@ -1,7 +1,6 @@
 package systemd
 
 import (
-	"encoding/hex"
 	"fmt"
 	"reflect"
 	"slices"
@@ -37,11 +36,6 @@ func (p properties) time(name string) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(int64(usec))
-}
-
-func (p properties) hex(name string) string {
-	b, _ := p[name].Value().([]byte)
-	return hex.EncodeToString(b)
 }
 
 func (p properties) texts(name string) []string {

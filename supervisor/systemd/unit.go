@@ -31,28 +31,20 @@ func (u *Unit) Name() string {
 // State is PID 1's view of a service unit at one instant. What a version of
 // systemd does not know, or what the unit does not have, is zero.
 type State struct {
-	Name         string // the unit's own name, also when it was asked for by an alias
-	LoadState    string // "loaded", "not-found", "masked", "error", "bad-setting"
-	ActiveState  string // "active", "reloading", "inactive", "failed", "activating", "deactivating"
-	SubState     string
-	Type         string // "forking", "simple", "notify", ...
-	PIDFile      string // absolute, "" without PIDFile=
-	ControlGroup string // below the root of the hierarchy, "" when the unit does not run
-	NotifyAccess string // "none", "main", "exec", "all"
-	KillMode     string
+	Name         string    // the unit's own name, also when it was asked for by an alias
+	LoadState    string    // "loaded", "not-found", "masked", "error", "bad-setting"
+	ActiveState  string    // "active", "reloading", "inactive", "failed", "activating", "deactivating"
+	Type         string    // "forking", "simple", "notify", ...
+	PIDFile      string    // absolute, "" without PIDFile=
+	NotifyAccess string    // "none", "main", "exec", "all"
 	MainPID      int       // 0 when there is none
-	Changed      time.Time // when ActiveState or SubState changed last
+	Changed      time.Time // when ActiveState or SubState, which is finer, changed last
 	JobID        uint32
-	JobType      string // "start", "stop", "reload", "restart", ...; "" without a job
-	NRestarts    uint32
+	JobType      string   // "start", "stop", "reload", "restart", ...; "" without a job
 	ExecStart    []string // argv of the first command
-	ExecReload   []string // argv of the first command
 	// ReloadsMainPID is true when a command of ExecReload= names $MAINPID.
 	ReloadsMainPID bool
-	FragmentPath   string
-	StatusText     string
 	MemoryMax      uint64 // bytes; all bits set means no limit
-	InvocationID   string // 32 hex digits, "" when the unit has not run
 }
 
 // State asks PID 1 for the state of the unit. A unit that does not exist is no
@@ -91,23 +83,15 @@ func stateOf(p properties) State {
 		Name:           p.text("Id"),
 		LoadState:      p.text("LoadState"),
 		ActiveState:    p.text("ActiveState"),
-		SubState:       p.text("SubState"),
 		Type:           p.text("Type"),
 		PIDFile:        p.text("PIDFile"),
-		ControlGroup:   p.text("ControlGroup"),
 		NotifyAccess:   p.text("NotifyAccess"),
-		KillMode:       p.text("KillMode"),
 		MainPID:        int(p.uint32("MainPID")),
 		Changed:        p.time("StateChangeTimestamp"),
 		JobID:          jobID(p),
-		NRestarts:      p.uint32("NRestarts"),
 		ExecStart:      p.argv("ExecStart"),
-		ExecReload:     p.argv("ExecReload"),
 		ReloadsMainPID: p.mentions("ExecReload", "MAINPID"),
-		FragmentPath:   p.text("FragmentPath"),
-		StatusText:     p.text("StatusText"),
 		MemoryMax:      p.uint64("MemoryMax"),
-		InvocationID:   p.hex("InvocationID"),
 	}
 }
 
