@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 )
 
 // Outcome is how a question ended. A program's are "exit-" and its status.
@@ -41,9 +40,7 @@ type Answer struct {
 	// completed TLS handshake.
 	Leaf string `json:"leaf,omitempty"`
 	// Text is the answer in words that fit into "X instead of Y".
-	Text string        `json:"text"`
-	Took time.Duration `json:"took"`
-	At   time.Time     `json:"at"`
+	Text string `json:"text"`
 
 	location string // of a redirect
 }

@@ -59,9 +59,6 @@ func TestAskHTTP(t *testing.T) {
 			if got.Outcome != test.outcome || got.Status != test.status || test.text != "" && got.Text != test.text {
 				t.Errorf("got %+v", got)
 			}
-			if got.At.IsZero() || got.Took <= 0 {
-				t.Errorf("no time in %+v", got)
-			}
 		})
 	}
 }

@@ -21,7 +21,6 @@ const (
 	parallel      = 8               // listeners; questions of a check
 	parallelNames = 4               // of one listener
 	repeats       = 3
-	defaultNames  = 16
 )
 
 // Learner finds out what a server answers before it is upgraded.
@@ -32,11 +31,11 @@ type Learner struct {
 	// learned.
 	Root string
 	// Names are server names to ask for at every listener, beside the
-	// listener's own site. Patterns are left out.
-	Names    []string
-	MaxNames int           // default 16
-	Timeout  time.Duration // for one question, default DefaultTimeout
-	Limit    time.Duration // for all of them, default 5 s
+	// listener's own site. Patterns are left out. How many there may be is for
+	// the caller to say: all questions together have 5 s.
+	Names []string
+
+	limit time.Duration // for all questions, default defaultLimit
 }
 
 // Learn asks each listener for "/", in the protocol that it speaks, and each of
@@ -46,7 +45,7 @@ type Learner struct {
 // A listener that turns out not to speak HTTP is asked no further: what is
 // behind it, a database for instance, may count such visits.
 func (l Learner) Learn(ctx context.Context, listeners []nginx.Listener) *Differential {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(l.Limit, defaultLimit))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(l.limit, defaultLimit))
 	defer cancel()
 	targets := l.targets(listeners)
 	found := make([]Differential, len(targets))
@@ -77,7 +76,7 @@ func inParallel[T any](limit int, list []T, do func(int, T)) {
 func (l Learner) targets(listeners []nginx.Listener) []Target {
 	var found []Target
 	for _, listener := range listeners {
-		t := Target{In: l.In, Timeout: l.Timeout}
+		t := Target{In: l.In}
 		switch listener.Network {
 		case "tcp":
 			t.URL = "http://" + listener.Address + "/"
@@ -103,8 +102,7 @@ func (l Learner) targets(listeners []nginx.Listener) []Target {
 func (l Learner) names() []string {
 	names := slices.DeleteFunc(slices.Clone(l.Names), func(n string) bool { return nameOf(n) == "" })
 	slices.Sort(names)
-	names = slices.Compact(names)
-	return names[:min(len(names), cmp.Or(l.MaxNames, defaultNames))]
+	return slices.Compact(names)
 }
 
 // listener learns one listener: its own site and each name.

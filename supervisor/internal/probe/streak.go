@@ -1,10 +1,6 @@
 package probe
 
-import (
-	"cmp"
-	"maps"
-	"slices"
-)
+import "cmp"
 
 // DefaultThreshold is how many failures in a row make a target bad.
 const DefaultThreshold = 3
@@ -27,24 +23,9 @@ func (s *Streak) Note(target string, good bool) (bad bool) {
 		s.failed = make(map[string]int)
 	}
 	s.failed[target]++
-	return s.isBad(target)
-}
-
-func (s *Streak) isBad(target string) bool {
 	return s.failed[target] >= cmp.Or(s.Threshold, DefaultThreshold)
 }
 
 // Failing reports whether the last answer of any target was a failure: too
 // early for a good verdict, perhaps too early for a bad one.
 func (s *Streak) Failing() bool { return len(s.failed) > 0 }
-
-// Bad returns the targets that have failed often enough, sorted.
-func (s *Streak) Bad() []string {
-	var bad []string
-	for _, target := range slices.Sorted(maps.Keys(s.failed)) {
-		if s.isBad(target) {
-			bad = append(bad, target)
-		}
-	}
-	return bad
-}

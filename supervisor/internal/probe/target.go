@@ -130,7 +130,6 @@ func (t Target) validAddress() error {
 
 // Ask asks once. It returns within the timeout, or when ctx ends.
 func (t Target) Ask(ctx context.Context) Answer {
-	at := time.Now()
 	limit := cmp.Or(t.Timeout, DefaultTimeout)
 	asking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -149,7 +148,6 @@ func (t Target) Ask(ctx context.Context) Answer {
 	if ctx.Err() != nil && a.Outcome != Status {
 		a = unasked(context.Cause(ctx)) // it was not given its time
 	}
-	a.At, a.Took = at, time.Since(at)
 	return a
 }
 
