@@ -54,8 +54,8 @@ func TestErrorLogOfNginx(t *testing.T) {
 		nginxtest.Unable(t, err.Error())
 	}
 	defer log.Close()
-	if len(log.Paths()) != 1 {
-		t.Errorf("it follows %d files", len(log.Paths()))
+	if log.Files() != 1 {
+		t.Errorf("it follows %d files", log.Files())
 	}
 	crash(t, master, log)
 
@@ -78,8 +78,8 @@ func TestErrorLogOfNginx(t *testing.T) {
 		t.Fatal(err)
 	}
 	crash(t, master, log)
-	if len(log.Paths()) != 1 {
-		t.Errorf("it follows %d files", len(log.Paths()))
+	if log.Files() != 1 {
+		t.Errorf("it follows %d files", log.Files())
 	}
 }
 

@@ -15,6 +15,9 @@ func (p *Process) TableListeners() ([]Listener, error) {
 	return tableListeners(p.PID, slices.Collect(maps.Values(sockets)))
 }
 
+// Files is how many files are followed.
+func (l *ErrorLog) Files() int { return len(l.files) }
+
 // ScanChildren is the way that ReadTree takes where the kernel lists no
 // children.
 var ScanChildren = scanChildren

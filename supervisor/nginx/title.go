@@ -24,8 +24,6 @@ const (
 // Title is a parsed process title.
 type Title struct {
 	Role Role
-	// Program is the word before the colon: nginx, angie, ...
-	Program string
 	// Rest is what follows the role: for a master its arguments, joined
 	// with single spaces. Angie's version and generation are left out.
 	Rest string
@@ -66,7 +64,7 @@ func ParseTitle(cmdline []byte) Title {
 		if !ok || rest != "" && rest[0] != ' ' {
 			continue
 		}
-		t := Title{Role: r.role, Program: program, Rest: strings.TrimPrefix(rest, " ")}
+		t := Title{Role: r.role, Rest: strings.TrimPrefix(rest, " ")}
 		switch {
 		case t.Role == RoleWorker && strings.HasPrefix(t.Rest, "i"):
 			// " is shutting down", perhaps cut off (see ErrArgvLost). What

@@ -13,24 +13,24 @@ func TestParseTitle(t *testing.T) {
 		cmdline string
 		want    Title
 	}{
-		{"nginx: master process /usr/sbin/nginx\x00", Title{RoleMaster, "nginx", "/usr/sbin/nginx"}},
-		{"nginx: master process nginx -g daemon on; pid x;\x00", Title{RoleMaster, "nginx", "nginx -g daemon on; pid x;"}},
-		{"nginx: master process  -c x", Title{RoleMaster, "nginx", " -c x"}}, // argv[0] is empty
-		{"nginx: worker process\x00\x00\x00\x00\x00\x00", Title{RoleWorker, "nginx", ""}},
-		{"nginx: worker process is shutting down\x00\x00", Title{RoleDraining, "nginx", "is shutting down"}},
-		{"nginx: worker process is shutt\x00", Title{RoleDraining, "nginx", "is shutt"}}, // cut off
-		{"nginx: worker process i\x00", Title{RoleDraining, "nginx", "i"}},
-		{"nginx: cache manager process\x00", Title{RoleCacheManager, "nginx", ""}},
-		{"nginx: cache loader process\x00", Title{RoleCacheLoader, "nginx", ""}},
-		{"nginx: privileged agent process\x00", Title{RoleAgent, "nginx", ""}},
+		{"nginx: master process /usr/sbin/nginx\x00", Title{RoleMaster, "/usr/sbin/nginx"}},
+		{"nginx: master process nginx -g daemon on; pid x;\x00", Title{RoleMaster, "nginx -g daemon on; pid x;"}},
+		{"nginx: master process  -c x", Title{RoleMaster, " -c x"}}, // argv[0] is empty
+		{"nginx: worker process\x00\x00\x00\x00\x00\x00", Title{RoleWorker, ""}},
+		{"nginx: worker process is shutting down\x00\x00", Title{RoleDraining, "is shutting down"}},
+		{"nginx: worker process is shutt\x00", Title{RoleDraining, "is shutt"}}, // cut off
+		{"nginx: worker process i\x00", Title{RoleDraining, "i"}},
+		{"nginx: cache manager process\x00", Title{RoleCacheManager, ""}},
+		{"nginx: cache loader process\x00", Title{RoleCacheLoader, ""}},
+		{"nginx: privileged agent process\x00", Title{RoleAgent, ""}},
 
-		{"angie: master process v1.9.0 #2 [/usr/sbin/angie -c /etc/a.conf]\x00", Title{RoleMaster, "angie", "/usr/sbin/angie -c /etc/a.conf"}},
-		{"angie: master process v1.9.0 PRO build #12 [angie -g a [b];]\x00", Title{RoleMaster, "angie", "angie -g a [b];"}},
-		{"angie: master process v1.9.0 #2 [/usr/sbin/angie -c /et", Title{RoleMaster, "angie", "/usr/sbin/angie -c /et"}}, // cut off
-		{"angie: master process v1.9.0", Title{RoleMaster, "angie", ""}},
-		{"angie: worker process #2\x00\x00", Title{RoleWorker, "angie", "#2"}},
-		{"angie: worker process is shutting down #1\x00", Title{RoleDraining, "angie", "is shutting down #1"}},
-		{"angie: cache manager process #1\x00", Title{RoleCacheManager, "angie", "#1"}},
+		{"angie: master process v1.9.0 #2 [/usr/sbin/angie -c /etc/a.conf]\x00", Title{RoleMaster, "/usr/sbin/angie -c /etc/a.conf"}},
+		{"angie: master process v1.9.0 PRO build #12 [angie -g a [b];]\x00", Title{RoleMaster, "angie -g a [b];"}},
+		{"angie: master process v1.9.0 #2 [/usr/sbin/angie -c /et", Title{RoleMaster, "/usr/sbin/angie -c /et"}}, // cut off
+		{"angie: master process v1.9.0", Title{RoleMaster, ""}},
+		{"angie: worker process #2\x00\x00", Title{RoleWorker, "#2"}},
+		{"angie: worker process is shutting down #1\x00", Title{RoleDraining, "is shutting down #1"}},
+		{"angie: cache manager process #1\x00", Title{RoleCacheManager, "#1"}},
 		{"angie: single process v1.9.0 #1 [angie]\x00", starting},
 
 		// The arguments of a process that has not set its title.
