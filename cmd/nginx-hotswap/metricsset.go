@@ -74,7 +74,11 @@ func (m *metricSet) show(s supervisor.Status) {
 }
 
 // forget hides an instance until it is shown again.
-func (m *metricSet) forget(name string) { m.of(name).status = nil }
+func (m *metricSet) forget(name string) {
+	if i := m.instances[name]; i != nil {
+		i.status = nil
+	}
+}
 
 // sweep removes what was counted for instances that were not shown again.
 func (m *metricSet) sweep() {
