@@ -152,39 +152,46 @@ func (d *daemonProcess) loop() error {
 	}
 	d.bus.first(d.ctx)
 	d.say(d.notifier.Ready(d.summary()))
-	for {
-		select {
-		case <-d.ctx.Done():
-			d.say(d.notifier.Stopping("stopping; nginx is not touched"))
-			return nil
-		case <-watchdog:
-			d.say(d.notifier.Watchdog())
-			d.repose.tick()
-		case p := <-d.watcher.Pokes():
-			d.passOn(p)
-		case p := <-d.oldBins.Pokes():
-			d.passOn(p)
-		case unit, ok := <-d.units:
-			if !ok {
-				d.units = nil
-				continue
-			}
-			d.unitChanged(unit)
-		case <-d.changed:
-			d.follow()
-		case <-d.status.changed:
-			if d.told == nil {
-				d.told = time.After(statusPause)
-			}
-		case <-d.told:
-			d.told = nil
-			d.tellStatus()
-		case <-d.held:
-			d.endHolds()
-		case answer := <-d.reloads:
-			answer <- d.reload()
-		}
+	for d.turn(watchdog) {
 	}
+	d.say(d.notifier.Stopping("stopping; nginx is not touched"))
+	return nil
+}
+
+// turn waits for one thing to happen and deals with it. It is false when the
+// daemon is to end.
+func (d *daemonProcess) turn(watchdog <-chan time.Time) bool {
+	select {
+	case <-d.ctx.Done():
+		return false
+	case <-watchdog:
+		d.say(d.notifier.Watchdog())
+		d.repose.tick()
+	case p := <-d.watcher.Pokes():
+		d.passOn(p)
+	case p := <-d.oldBins.Pokes():
+		d.passOn(p)
+	case unit, ok := <-d.units:
+		if ok {
+			d.unitChanged(unit)
+		} else {
+			d.units = nil
+		}
+	case <-d.changed:
+		d.follow()
+	case <-d.status.changed:
+		if d.told == nil {
+			d.told = time.After(statusPause)
+		}
+	case <-d.told:
+		d.told = nil
+		d.tellStatus()
+	case <-d.held:
+		d.endHolds()
+	case answer := <-d.reloads:
+		answer <- d.reload()
+	}
+	return true
 }
 
 // begin starts what the configuration asks for.

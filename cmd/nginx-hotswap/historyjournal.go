@@ -55,15 +55,11 @@ func (j journal) window(ctx context.Context, rec *supervisor.Record, now time.Ti
 	if broken != nil {
 		cancel() // it would wait for somebody to read on
 	}
-	ended := cmd.Wait()
+	note = shortcoming(late, broken, cmd.Wait(), stderr.String())
+	if note != "" {
+		return lines, note
+	}
 	switch {
-	case late != nil:
-		note = fmt.Sprintf("The journal has not answered within %v; what is here may not be all.", journalLimit)
-	case broken != nil:
-		note = "Not all of the journal's answer could be read: " + broken.Error() + "."
-	case ended != nil:
-		said, _, _ := strings.Cut(stderr.String(), "\n")
-		note = "The journal cannot be read: " + cmp.Or(strings.TrimSpace(said), ended.Error()) + "."
 	case len(lines) > journalLines:
 		lines = lines[len(lines)-journalLines:]
 		note = fmt.Sprintf("Only the last %d lines of that time.", journalLines)
@@ -71,6 +67,21 @@ func (j journal) window(ctx context.Context, rec *supervisor.Record, now time.Ti
 		note = "The journal has no lines of that time, or not any more."
 	}
 	return lines, note
+}
+
+// shortcoming is why the lines may not be all of those that were asked for: the
+// program was late, its answer broken, or it failed, and what it said then.
+func shortcoming(late, broken, failed error, stderr string) string {
+	switch {
+	case late != nil:
+		return fmt.Sprintf("The journal has not answered within %v; what is here may not be all.", journalLimit)
+	case broken != nil:
+		return "Not all of the journal's answer could be read: " + broken.Error() + "."
+	case failed != nil:
+		said, _, _ := strings.Cut(stderr, "\n")
+		return "The journal cannot be read: " + cmp.Or(strings.TrimSpace(said), failed.Error()) + "."
+	}
+	return ""
 }
 
 // arguments ask for what we wrote about the cycle and its instance, and for what
