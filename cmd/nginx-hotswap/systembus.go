@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,11 +13,9 @@ import (
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/bus"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 	"github.com/nginx-hotswap/nginx-hotswap/watch"
 )
-
-// systemBusSocket is where the bus listens, on every distribution.
-const systemBusSocket = "/run/dbus/system_bus_socket"
 
 // retries are the pauses before the bus is tried again, although nothing has
 // told that it is back: one that starts is not ready at once, and a policy that
@@ -43,11 +40,7 @@ type systemBus struct {
 }
 
 func newSystemBus(server *bus.Server, log *slog.Logger) *systemBus {
-	socket := systemBusSocket
-	if path, ok := strings.CutPrefix(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), "unix:path="); ok && !strings.ContainsAny(path, ",;%") {
-		socket = path
-	}
-	return &systemBus{server: server, socket: socket, log: log, retry: make(chan struct{}, 1), tried: make(chan struct{})}
+	return &systemBus{server: server, socket: systemd.BusSocket(), log: log, retry: make(chan struct{}, 1), tried: make(chan struct{})}
 }
 
 // run serves whenever there is a bus, until the context ends.

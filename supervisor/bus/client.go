@@ -24,7 +24,7 @@ type Client struct{ conn *dbus.Conn }
 
 // ErrNoAnswer says that a daemon is there but does not answer, as one that is
 // stopped or hangs.
-var ErrNoAnswer = errors.New("the daemon does not answer within 2s; see `systemctl status nginx-hotswap`")
+var ErrNoAnswer = fmt.Errorf("the daemon does not answer within %v; see `systemctl status nginx-hotswap`", answerLimit)
 
 // answerLimit is for what a daemon answers at once. What it is asked to do takes
 // as long as it takes. Tests change it.

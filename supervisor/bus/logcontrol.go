@@ -5,10 +5,9 @@ import (
 	"log/slog"
 
 	"github.com/godbus/dbus/v5"
-)
 
-// syslogIdentifier is that of the daemon's messages in the journal.
-const syslogIdentifier = "nginx-hotswap"
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
+)
 
 // levels are those of org.freedesktop.LogControl1(5), as syslog(3) has them. Four
 // can be chosen, so that several mean the same.
@@ -24,7 +23,7 @@ func logControlFacet(level *slog.LevelVar) *facet {
 		read: func() map[string]dbus.Variant {
 			return map[string]dbus.Variant{
 				"LogLevel": dbus.MakeVariant(levelName(level.Level())), "LogTarget": dbus.MakeVariant("journal"),
-				"SyslogIdentifier": dbus.MakeVariant(syslogIdentifier),
+				"SyslogIdentifier": dbus.MakeVariant(systemd.SyslogIdentifier),
 			}
 		},
 		write: func(c *call, name string, value dbus.Variant) error { return setLevel(c, level, name, value) },

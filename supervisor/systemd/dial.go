@@ -28,16 +28,16 @@ func dialPrivate(ctx context.Context) (*Manager, error) {
 
 // dialBus opens a connection of our own to the system bus.
 func dialBus(ctx context.Context) (*Manager, error) {
-	c, err := open(ctx, busPath(), true)
+	c, err := open(ctx, BusSocket(), true)
 	if err != nil {
 		return nil, err
 	}
 	return &Manager{conn: c, bus: true}, nil
 }
 
-// busPath is the socket of the system bus, DBUS_SYSTEM_BUS_ADDRESS if that names
-// a plain path.
-func busPath() string {
+// BusSocket is the socket of the system bus: what DBUS_SYSTEM_BUS_ADDRESS names if
+// that is a plain path, else where the bus listens on every distribution.
+func BusSocket() string {
 	addr, ok := strings.CutPrefix(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), "unix:path=")
 	if !ok || strings.ContainsAny(addr, ",;%") {
 		return busSocket

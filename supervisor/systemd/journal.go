@@ -15,8 +15,8 @@ import (
 // Info and below Warn, NOTICE (5) in the journal.
 const LevelNotice = slog.Level(2)
 
-// syslogIdentifier is the SYSLOG_IDENTIFIER of all our entries.
-const syslogIdentifier = "nginx-hotswap"
+// SyslogIdentifier is the SYSLOG_IDENTIFIER of all our entries.
+const SyslogIdentifier = "nginx-hotswap"
 
 // NewHandler gives the handler for where stderr goes: to the journal in its
 // native protocol when stderr is a stream of the journal (JOURNAL_STREAM,
@@ -62,7 +62,7 @@ func (h *journalHandler) Handle(ctx context.Context, r slog.Record) error {
 		f.add(h.groups, a)
 		return true
 	})
-	f["SYSLOG_IDENTIFIER"] = syslogIdentifier
+	f["SYSLOG_IDENTIFIER"] = SyslogIdentifier
 	if h.send(r.Message, priority(r.Level), f) == nil {
 		return nil
 	}
