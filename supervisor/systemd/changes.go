@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/godbus/dbus/v5"
 )
 
 // Back-off between attempts to reach the bus again.
@@ -126,24 +123,4 @@ func matchUnit(patterns []string, unit string) bool {
 // isGlob reports whether a pattern is more than a name.
 func isGlob(pattern string) bool {
 	return strings.ContainsAny(pattern, `*?[\`)
-}
-
-// unitName undoes unitPath: _xx in the last element of the path is a byte.
-func unitName(p dbus.ObjectPath) (string, bool) {
-	label, ok := strings.CutPrefix(string(p), string(busRoot)+"/unit/")
-	if !ok {
-		return "", false
-	}
-	var b strings.Builder
-	for i := 0; i < len(label); i++ {
-		if label[i] == '_' && i+2 < len(label) {
-			if n, err := strconv.ParseUint(label[i+1:i+3], 16, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(label[i])
-	}
-	return b.String(), true
 }

@@ -116,19 +116,16 @@ func (m *Manager) jobType(ctx context.Context, p properties) string {
 	return s
 }
 
-// unitPath is the object path of a unit: every byte that is no letter or digit,
-// and a digit in front, is written as _xx (bus_label_escape in systemd).
+// unitPath is the object path of a unit.
 func unitPath(name string) dbus.ObjectPath {
-	var b strings.Builder
-	for i := range len(name) {
-		c := name[i]
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		digit := c >= '0' && c <= '9'
-		if letter || digit && i > 0 {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "_%02x", c)
-		}
+	return busRoot + "/unit/" + dbus.ObjectPath(EscapeLabel(name))
+}
+
+// unitName undoes unitPath.
+func unitName(path dbus.ObjectPath) (string, bool) {
+	label, ok := strings.CutPrefix(string(path), string(busRoot)+"/unit/")
+	if !ok {
+		return "", false
 	}
-	return busRoot + "/unit/" + dbus.ObjectPath(b.String())
+	return UnescapeLabel(label)
 }
