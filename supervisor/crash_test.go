@@ -50,7 +50,7 @@ func crash(text string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	s := plan.supervisor(slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	if plan.Phase.isWayBack() {
+	if plan.Phase.IsWayBack() {
 		s.instance.Upgrade.SoakSec = time.Minute // time to ask for it
 	}
 	go func() { _ = s.Run(ctx) }()
@@ -59,7 +59,7 @@ func crash(text string) {
 		out, _ := s.Upgrade(ctx, Request{Origin: OriginCLI, Wait: WaitDone})
 		upgraded <- out
 	}()
-	if plan.Phase.isWayBack() {
+	if plan.Phase.IsWayBack() {
 		for s.snapshot().phase != Soaking && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
@@ -135,7 +135,7 @@ func crashAt(t *testing.T, phase Phase, point string) {
 	go func() { done <- s.Run(ctx) }()
 	var last *Record
 	want, runs := Upgraded, version
-	if phase.isWayBack() {
+	if phase.IsWayBack() {
 		want, runs = RolledBack, n.Version
 	}
 	nginxtest.Eventually(t, "the cycle ends", func() bool {

@@ -222,7 +222,7 @@ func (c *cycle) wait(ctx context.Context, poll <-chan time.Time) error {
 		// Something changed around us: the conditions are looked at now,
 		// and everything else when the cycle is done.
 	}
-	if c.undo && !c.rec.Phase.isWayBack() {
+	if c.undo && !c.rec.Phase.IsWayBack() {
 		return errAsked
 	}
 	return nil

@@ -44,7 +44,7 @@ func killMaster(text string) {
 		panic(err)
 	}
 	s := plan.supervisor(slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	if plan.Phase.isWayBack() {
+	if plan.Phase.IsWayBack() {
 		s.instance.Upgrade.SoakSec = time.Minute // time to ask for it
 	}
 	killed := make(chan struct{})
@@ -58,7 +58,7 @@ func killMaster(text string) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	if plan.Phase.isWayBack() {
+	if plan.Phase.IsWayBack() {
 		for s.snapshot().phase != Soaking && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}

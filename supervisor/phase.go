@@ -29,8 +29,8 @@ const (
 	Restoring  Phase = "restoring"  // the kept binary takes the failed one's place
 )
 
-// isWayBack reports whether a phase belongs to a rollback.
-func (p Phase) isWayBack() bool {
+// IsWayBack reports whether a phase belongs to a rollback.
+func (p Phase) IsWayBack() bool {
 	return slices.Contains([]Phase{Reviving, Returning, Dismissing, Restoring}, p)
 }
 

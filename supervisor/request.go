@@ -154,7 +154,7 @@ func (s *Supervisor) joinUpgrade(c *cycle, r request) {
 
 // goesBack reports whether the way back was decided on, whatever the verdict was:
 // its reason is what is written down first.
-func (c *cycle) goesBack() bool { return c.rec.Phase.isWayBack() || c.rec.Reason != "" }
+func (c *cycle) goesBack() bool { return c.rec.Phase.IsWayBack() || c.rec.Reason != "" }
 
 // undo turns the cycle that runs back. It ends at the build of the old master: to
 // any other a full cycle leads, when this one is done.

@@ -190,7 +190,7 @@ func (c *cycle) holdWorkers() error {
 
 // runAgain enters the table that the record's phase belongs to.
 func (c *cycle) runAgain(ctx context.Context) (Result, error) {
-	if c.rec.Phase.isWayBack() {
+	if c.rec.Phase.IsWayBack() {
 		return c.goBack(ctx, c.rec.Phase, &badSign{c.rec.Reason, c.rec.Condemned})
 	}
 	if c.successor == nil && c.rec.Phase != Starting {

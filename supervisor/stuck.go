@@ -14,7 +14,7 @@ func (c *cycle) stuck(failed *StepError) (Result, error) {
 		return c.finish(Overtaken, err.Error()), nil
 	}
 	left := remainsOf(c.rec)
-	if c.rec.Phase.isWayBack() && !left.old {
+	if c.rec.Phase.IsWayBack() && !left.old {
 		// There is no way back any more, so it cannot be blocked.
 		return c.goForward(c.ctx)
 	}

@@ -181,7 +181,7 @@ func (c *cycle) lostOld(ctx context.Context) (Result, error) {
 	if c.successor == nil || !c.successor.Alive() {
 		return c.lost(fmt.Sprintf("old master %d %v and no successor is there%s", c.old.PID, c.old.Exit(), c.withoutMaster())), nil
 	}
-	if c.rec.Phase.isWayBack() {
+	if c.rec.Phase.IsWayBack() {
 		return c.goForward(ctx) // for the reason that is on record
 	}
 	return c.goBack(ctx, Reviving, fmt.Errorf("old master %d %v", c.old.PID, c.old.Exit()))

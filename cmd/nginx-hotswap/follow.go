@@ -149,7 +149,7 @@ func (f *follower) completed(over []supervisor.Status) []supervisor.Status {
 		if rec, err := f.record(s.Cycle.ID); err == nil {
 			whole := *s.Cycle
 			whole.Steps = rec.Steps
-			if isWayBack(rec.Phase) {
+			if rec.Phase.IsWayBack() {
 				whole.Reason = rec.Reason
 			}
 			over[i].Cycle = &whole

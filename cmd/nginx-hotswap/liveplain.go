@@ -84,7 +84,7 @@ func (p *plainView) cycle(s supervisor.Status, t *toldOf, now time.Time) {
 	}
 	for ; t.steps < len(c.Steps); t.steps++ {
 		step := c.Steps[t.steps]
-		if isWayBack(step.Phase) {
+		if step.Phase.IsWayBack() {
 			p.back(s, t, step.Started.In(now.Location()))
 		}
 		text := string(step.Phase)

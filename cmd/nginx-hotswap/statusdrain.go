@@ -42,7 +42,7 @@ func drainOf(s supervisor.Status, now time.Time) (drain, bool) {
 // moment is all that is known.
 func acceptedNoMore(steps []supervisor.StepRecord) (at time.Time, ok bool) {
 	for i, step := range steps {
-		if isWayBack(step.Phase) {
+		if step.Phase.IsWayBack() {
 			return at, false
 		}
 		if i > 0 && steps[i-1].Phase == supervisor.Shifting {

@@ -7,14 +7,12 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
-// The two ways of a cycle, see package supervisor.
+// The two ways of a cycle, in the order of their phases, see package supervisor.
 var (
 	wayThere = []supervisor.Phase{supervisor.Verifying, supervisor.Keeping, supervisor.Starting, supervisor.Shifting,
 		supervisor.Soaking, supervisor.Draining, supervisor.Retiring}
 	wayBack = []supervisor.Phase{supervisor.Reviving, supervisor.Returning, supervisor.Dismissing, supervisor.Restoring}
 )
-
-func isWayBack(p supervisor.Phase) bool { return slices.Contains(wayBack, p) }
 
 // mark says how far a phase is.
 type mark struct {
@@ -47,7 +45,7 @@ func phaseRows(s supervisor.Status, now time.Time) []phaseRow {
 		switch {
 		case i < len(c.Steps)-1:
 			end, m = step.Started.Add(time.Duration(step.DurationMS)*time.Millisecond), done
-			if isWayBack(c.Steps[i+1].Phase) && !isWayBack(step.Phase) {
+			if c.Steps[i+1].Phase.IsWayBack() && !step.Phase.IsWayBack() {
 				m = failed
 			}
 		case hasEnded(s):
@@ -66,7 +64,7 @@ func phaseRows(s supervisor.Status, now time.Time) []phaseRow {
 		return rows
 	}
 	way := wayThere
-	if isWayBack(rows[len(rows)-1].phase) {
+	if rows[len(rows)-1].phase.IsWayBack() {
 		way = wayBack
 	}
 	for _, p := range way[slices.Index(way, rows[len(rows)-1].phase)+1:] {

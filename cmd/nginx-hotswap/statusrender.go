@@ -106,7 +106,7 @@ func phaseStyle(p supervisor.Phase) style {
 	switch {
 	case p == supervisor.Idle:
 		return dim
-	case isWayBack(p):
+	case p.IsWayBack():
 		return red
 	}
 	return cyan

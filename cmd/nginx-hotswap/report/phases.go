@@ -28,11 +28,9 @@ var whatPhasesDo = map[supervisor.Phase]string{
 // the kept one could take its place is in the log.
 const restoringCondemned = "the kept binary takes the place of the condemned one on disk, or the log says why not"
 
-var wayBack = map[supervisor.Phase]bool{supervisor.Reviving: true, supervisor.Returning: true, supervisor.Dismissing: true, supervisor.Restoring: true}
-
 func phaseClass(p supervisor.Phase) string {
 	switch {
-	case wayBack[p]:
+	case p.IsWayBack():
 		return "back"
 	case p == supervisor.Soaking || p == supervisor.Draining:
 		return "wait"
