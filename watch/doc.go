@@ -22,9 +22,9 @@
 // name, so they never poke by themselves; the rename to the final name does.
 //
 // An event is the start of a wait: the path must be quiet for [Options.Settle], no process may have the file open for
-// writing ([Writing]), and the file's [Stamp] must differ from that of the last poke. Each of dpkg, rpm, install(1), cp,
-// mv, rsync, make install and a swapped symbolic link ends in one poke in this way; the scripts in testdata/script do it.
-// A chmod, chown or touch of the file itself moves its ctime and is one poke as well.
+// writing (fcntl(2), F_SETLEASE), and the file's [Stamp] must differ from that of the last poke. Each of dpkg, rpm,
+// install(1), cp, mv, rsync, make install and a swapped symbolic link ends in one poke in this way; the scripts in
+// testdata/script do it. A chmod, chown or touch of the file itself moves its ctime and is one poke as well.
 //
 // Some things are poked even with an equal stamp, because events may be missing: an overflow of the kernel's queue, and a
 // watch that was lost since its directory was removed, renamed or unmounted. The kernel's report of an unmount does not

@@ -39,7 +39,16 @@ func needLeases(t testing.TB) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
-	if _, err := Writing(file); errors.Is(err, ErrUnknown) {
+	if _, err := writingAt(file); errors.Is(err, errUnknown) {
 		skip(t, err.Error())
 	}
+}
+
+// writingAt is writing for any path.
+func writingAt(path string) (bool, error) {
+	t, err := walk(path)
+	if err != nil {
+		return false, err
+	}
+	return writing(t.file)
 }

@@ -5,37 +5,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// The defaults of [Options].
-const (
-	DefaultSettle      = 3 * time.Second
-	DefaultRescan      = time.Minute
-	DefaultWriterLimit = 10 * time.Minute
-)
-
 // surveys bounds how often trails are walked again because directories were made or moved meanwhile. Each further round
 // needs another change within microseconds, and that change is an event of its own.
 const surveys = 8
-
-// Options configure a [Watcher]. In each of the durations 0 means the default.
-type Options struct {
-	// Settle is how long a path must be without events before it is poked. Below 0 there is no such wait.
-	Settle time.Duration
-	// Rescan is the period of the slow timer, which finds what inotify does not tell. Below 0 it is off, but not where there is no
-	// inotify.
-	Rescan time.Duration
-	// WriterLimit is how long a path that keeps being written may delay its poke, and at least Settle.
-	WriterLimit time.Duration
-	// Log receives lost watches and limits of inotify; nil discards them.
-	Log *slog.Logger
-}
 
 // Watcher follows files and gives pokes. Make one with [New], and call its Run: only Run works, and only its end gives the
 // inotify instance back.
@@ -68,32 +46,6 @@ func New(o Options) *Watcher {
 	w.events, w.errs, w.stop = fs.Events, fs.Errors, fs.Close
 	return w
 }
-
-// deafRescan is the period of the slow timer without inotify.
-const deafRescan = 5 * time.Second
-
-// newDeaf makes a watcher without inotify.
-func newDeaf(o Options, why error) *Watcher {
-	w := newWatcher(o, deaf{})
-	w.rescan, w.stop = deafRescan, func() error { return nil }
-	w.log.Warn("files are looked at only now and then", "every", w.rescan, "error", explain("files", why))
-	return w
-}
-
-// deaf is a notifier without inotify.
-type deaf map[string]bool
-
-func (d deaf) Add(dir string) error {
-	d[dir] = true
-	return nil
-}
-
-func (d deaf) Remove(dir string) error {
-	delete(d, dir)
-	return nil
-}
-
-func (d deaf) WatchList() []string { return slices.Collect(maps.Keys(d)) }
 
 // newWatcher makes the parts that do not need inotify.
 func newWatcher(o Options, n notifier) *Watcher {

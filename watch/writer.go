@@ -9,25 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrUnknown is wrapped by the error of [Writing] when the kernel does not tell whether a file has a writer: the file system
+// errUnknown is wrapped by the error of writing when the kernel does not tell whether a file has a writer: the file system
 // has no leases, /proc/sys/fs/leases-enable is 0, or the file belongs to someone else and CAP_LEASE is missing.
-var ErrUnknown = errors.New("cannot tell whether a file is being written")
+var errUnknown = errors.New("cannot tell whether a file is being written")
 
-// Writing reports whether any process has the file at path open for writing, this one included. It asks for a read lease and
-// gives it back at once: fcntl(2) F_SETLEASE refuses one with EAGAIN while there is a writer. A process that opens the file
-// for writing within these microseconds waits for them, or gets EWOULDBLOCK if it opens with O_NONBLOCK.
+// writing reports whether any process has a file open for writing, this one included. It asks for a read lease and gives it
+// back at once: fcntl(2) F_SETLEASE refuses one with EAGAIN while there is a writer. A process that opens the file for
+// writing within these microseconds waits for them, or gets EWOULDBLOCK if it opens with O_NONBLOCK.
 //
-// Only regular files are opened; other files have no writers in this sense and are false without an error. A file that is
-// not there is an error that wraps [io/fs.ErrNotExist]; errors that wrap [ErrUnknown] mean that the answer is unknown.
-func Writing(path string) (bool, error) {
-	t, err := walk(path)
-	if err != nil {
-		return false, fmt.Errorf("cannot look for a writer of %s: %w", path, err)
-	}
-	return writing(t.file)
-}
-
-// writing is [Writing] for a path without symbolic links.
+// The path must have no symbolic links. Only regular files are opened; other files have no writers in this sense and are
+// false without an error. A file that is not there is an error that wraps [io/fs.ErrNotExist]; errors that wrap errUnknown
+// mean that the answer is unknown.
 func writing(file string) (bool, error) {
 	f, err := openRegular(file)
 	switch {
@@ -36,7 +28,7 @@ func writing(file string) (bool, error) {
 	case errors.Is(err, os.ErrNotExist), err == nil && f == nil:
 		return false, err
 	case err != nil:
-		return false, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return false, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	defer f.Close()
 
@@ -45,7 +37,7 @@ func writing(file string) (bool, error) {
 		return true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("%w: lease on %s: %w", ErrUnknown, file, err)
+		return false, fmt.Errorf("%w: lease on %s: %w", errUnknown, file, err)
 	}
 	// Closing gives the lease back too; this is sooner by a system call.
 	_, _ = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)

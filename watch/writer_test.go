@@ -24,8 +24,8 @@ func TestWriting(t *testing.T) {
 	check := func(when string, want bool) {
 		t.Helper()
 		for _, path := range []string{file, link} {
-			if got, err := Writing(path); err != nil || got != want {
-				t.Errorf("%s: Writing(%s) = %v, %v, want %v", when, filepath.Base(path), got, err, want)
+			if got, err := writingAt(path); err != nil || got != want {
+				t.Errorf("%s: writing(%s) = %v, %v, want %v", when, filepath.Base(path), got, err, want)
 			}
 		}
 	}
@@ -52,7 +52,7 @@ func TestWritingLeavesNoLease(t *testing.T) {
 	needLeases(t)
 	file := filepath.Join(t.TempDir(), "nginx")
 	write(t, file, "text")
-	if _, err := Writing(file); err != nil {
+	if _, err := writingAt(file); err != nil {
 		t.Fatal(err)
 	}
 	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -73,8 +73,8 @@ func TestWritingOfARunningBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	if got, err := Writing(sleep); got || (err != nil && !errors.Is(err, ErrUnknown)) {
-		t.Errorf("Writing = %v, %v, want false", got, err)
+	if got, err := writingAt(sleep); got || (err != nil && !errors.Is(err, errUnknown)) {
+		t.Errorf("writing = %v, %v, want false", got, err)
 	}
 }
 
@@ -86,8 +86,8 @@ func TestWritingOpensOnlyRegularFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{fifo, dir, "/dev/null"} {
-		if got, err := Writing(path); got || err != nil {
-			t.Errorf("Writing(%s) = %v, %v, want false", path, got, err)
+		if got, err := writingAt(path); got || err != nil {
+			t.Errorf("writing(%s) = %v, %v, want false", path, got, err)
 		}
 	}
 	if fd, err := unix.Open(fifo, unix.O_WRONLY|unix.O_NONBLOCK, 0); !errors.Is(err, unix.ENXIO) {
@@ -97,7 +97,7 @@ func TestWritingOpensOnlyRegularFiles(t *testing.T) {
 }
 
 func TestWritingOfAMissingFile(t *testing.T) {
-	if _, err := Writing(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := writing(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file gives %v, want ErrNotExist", err)
 	}
 }
@@ -118,12 +118,12 @@ func TestWritingUnknown(t *testing.T) {
 	thread.Go(func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine, and what it lacks with it
 		if err = dropCapability(unix.CAP_LEASE); err == nil {
-			got, err = Writing(file)
+			got, err = writingAt(file)
 		}
 	})
 	thread.Wait()
-	if got || !errors.Is(err, ErrUnknown) {
-		t.Errorf("Writing = %v, %v, want ErrUnknown", got, err)
+	if got || !errors.Is(err, errUnknown) {
+		t.Errorf("writing = %v, %v, want errUnknown", got, err)
 	}
 }
 
