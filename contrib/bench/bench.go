@@ -25,7 +25,7 @@ type bench struct {
 
 // newBench makes everything that does not need a machine.
 func newBench(ctx context.Context, p plan, log io.Writer) (*bench, error) {
-	root, err := checkout(ctx)
+	root, err := box.Checkout()
 	if err != nil {
 		return nil, err
 	}
@@ -94,17 +94,4 @@ func (b *bench) inMachine(ctx context.Context, release string, do func(context.C
 		return err
 	}
 	return do(ctx, m)
-}
-
-// checkout is the project's directory.
-func checkout(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("cannot find the project: %w", err)
-	}
-	mod := strings.TrimSpace(string(out))
-	if filepath.Base(mod) != "go.mod" {
-		return "", errors.New("run the benchmark in a checkout of the project")
-	}
-	return filepath.Dir(mod), nil
 }

@@ -12,7 +12,7 @@ import (
 // do, from the checkout that the test runs in, and removes nothing that is there.
 func (b *Box) Install(tb testing.TB) {
 	tb.Helper()
-	root, err := checkout()
+	root, err := Checkout()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func (b *Box) Install(tb testing.TB) {
 // machine.
 func (b *Box) Build(tb testing.TB, pkg string) {
 	tb.Helper()
-	root, err := checkout()
+	root, err := Checkout()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func (b *Box) Build(tb testing.TB, pkg string) {
 // returns where it is there.
 func (b *Box) Deb(tb testing.TB, version string) string {
 	tb.Helper()
-	root, err := checkout()
+	root, err := Checkout()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,17 +71,4 @@ func (b *Box) Deb(tb testing.TB, version string) string {
 		tb.Fatal(err)
 	}
 	return to
-}
-
-// checkout is the directory of go.mod above the current one.
-func checkout() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil || dir == "/" {
-			return dir, err
-		}
-	}
 }

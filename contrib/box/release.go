@@ -1,9 +1,22 @@
 package box
 
 import (
+	"fmt"
 	"os"
+	"regexp"
 	"testing"
 )
+
+var validRelease = regexp.MustCompile(`^[a-z]+$`)
+
+// CheckRelease returns what is wrong with a text that is to be the code name of a
+// release of Debian. Whether there is such a release is not looked at.
+func CheckRelease(release string) error {
+	if !validRelease.MatchString(release) {
+		return fmt.Errorf("%q cannot be a release of Debian: use its code name, such as trixie", release)
+	}
+	return nil
+}
 
 // ReleaseVariable names the environment variable with the Debian release that
 // tests boot in place of the host's own system.

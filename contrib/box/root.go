@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"syscall"
 	"time"
 
@@ -24,8 +23,6 @@ var rootScript string
 // minutes.
 const lockPoll = 200 * time.Millisecond
 
-var validRelease = regexp.MustCompile(`^[a-z]+$`)
-
 // Root returns a directory with a minimal Debian of that release ("bullseye",
 // "trixie", ...) that has systemd and nginx, to be the Base of machines. It is
 // built at the first call, from the mirrors in the host's own apt sources and with
@@ -33,10 +30,10 @@ var validRelease = regexp.MustCompile(`^[a-z]+$`)
 // log, and kept in the user's cache directory: remove it there to have a new one.
 // Needs what [Check] looks for, debootstrap and the network.
 func Root(ctx context.Context, release string, log io.Writer) (string, error) {
-	if !validRelease.MatchString(release) {
-		return "", fmt.Errorf("%q cannot be a release of Debian: use its code name, such as trixie", release)
+	if err := CheckRelease(release); err != nil {
+		return "", err
 	}
-	dir, err := rootsDir()
+	dir, err := CacheDir(roots)
 	if err != nil {
 		return "", err
 	}
@@ -60,20 +57,13 @@ func Root(ctx context.Context, release string, log io.Writer) (string, error) {
 
 // CachedRoot returns the root of the release if [Root] would return it at once.
 func CachedRoot(release string) (root string, ok bool) {
-	dir, err := rootsDir()
+	dir, err := CacheDir(roots)
 	root = filepath.Join(dir, release)
-	return root, err == nil && validRelease.MatchString(release) && exists(root)
+	return root, err == nil && CheckRelease(release) == nil && exists(root)
 }
 
-// rootsDir returns the cache of roots, which need not exist.
-func rootsDir() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		// A service has no HOME.
-		cache = "/var/cache"
-	}
-	return filepath.Abs(filepath.Join(cache, "nginx-hotswap", "roots"))
-}
+// roots is the part of the cache with the roots, by release.
+const roots = "roots"
 
 // exists holds for complete roots only: they get their name when they are.
 func exists(root string) bool {

@@ -43,7 +43,7 @@ func TestReleases(t *testing.T) {
 // A root that is there is taken at once: no network, no root privileges, no tools.
 func TestRootCached(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	dir, err := rootsDir()
+	dir, err := CacheDir(roots)
 	if err != nil {
 		t.Fatal(err)
 	}

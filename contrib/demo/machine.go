@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -68,7 +67,7 @@ func (m *machine) prepare(ctx context.Context) error {
 // install puts the project into the machine as a user would, and the traffic
 // command.
 func (m *machine) install(ctx context.Context) error {
-	root, err := checkout(ctx)
+	root, err := box.Checkout()
 	if err != nil {
 		return err
 	}
@@ -91,19 +90,6 @@ func (m *machine) install(ctx context.Context) error {
 		}
 	}
 	return m.box.CopyIn(built, trafficPath)
-}
-
-// checkout is the project's directory.
-func checkout(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("cannot find the project: %w", err)
-	}
-	mod := strings.TrimSpace(string(out))
-	if filepath.Base(mod) != "go.mod" {
-		return "", errors.New("run the demo in a checkout of the project")
-	}
-	return filepath.Dir(mod), nil
 }
 
 // replace installs a build that differs from the running one in its version alone.

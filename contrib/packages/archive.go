@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/box"
 )
 
 // Archive has packages of a release as the release's archive holds them.
@@ -26,27 +28,24 @@ var wanted = regexp.MustCompile(`^(nginx|nginx-common|libnginx-mod-stream|libssl
 // tools have hooks of their own in an upgrade, or carry it out.
 var tools = []string{"needrestart", "unattended-upgrades"}
 
-var validRelease = regexp.MustCompile(`^[a-z]+$`)
-
 // Fetch returns the packages that nginx in root, a Debian of that release, is made
 // of, and needrestart and unattended-upgrades with all that they need there. They
 // are downloaded from root's own sources and kept in the user's cache directory for
 // as long as root has the same ones. root is only read.
 func Fetch(ctx context.Context, release, root string, log io.Writer) (Archive, error) {
-	if !validRelease.MatchString(release) {
-		return Archive{}, fmt.Errorf("%q cannot be a release of Debian: use its code name, such as trixie", release)
+	if err := box.CheckRelease(release); err != nil {
+		return Archive{}, err
 	}
 	has, err := installed(ctx, root)
 	if err != nil {
 		return Archive{}, err
 	}
-	cache, err := os.UserCacheDir()
+	cache, err := box.CacheDir("packages")
 	if err != nil {
-		// A service has no HOME.
-		cache = "/var/cache"
+		return Archive{}, err
 	}
 	hash := sha256.Sum256([]byte(strings.Join(append(has, tools...), "\n")))
-	dir := filepath.Join(cache, "nginx-hotswap", "packages", fmt.Sprintf("%s-%x", release, hash[:4]))
+	dir := filepath.Join(cache, fmt.Sprintf("%s-%x", release, hash[:4]))
 	if _, err := os.Stat(dir); err == nil {
 		return Archive{dir}, nil
 	}
