@@ -3,23 +3,14 @@
 package nginxtest
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/nginx-hotswap/nginx-hotswap/contrib/box"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
@@ -31,27 +22,6 @@ type Nginx struct {
 	Binary  string // the copy that runs
 	Version string // of the distribution
 	Master  int    // the first one
-}
-
-// Unable skips the test, or fails it in CI, where everything must be there.
-func Unable(tb testing.TB, why string) {
-	tb.Helper()
-	if os.Getenv("CI") != "" {
-		tb.Fatal(why)
-	}
-	tb.Skip(why)
-}
-
-// Distribution returns the path of the distribution's nginx.
-func Distribution(tb testing.TB) string {
-	tb.Helper()
-	for _, path := range []string{"/usr/sbin/nginx", "/usr/bin/nginx"} {
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
-	}
-	Unable(tb, "nginx is not installed (apt-get install nginx)")
-	return ""
 }
 
 // Start runs an nginx. What the site leaves empty gets a value. Everything that
@@ -132,20 +102,6 @@ func (n *Nginx) Launch(tb testing.TB) {
 	n.Master = n.PID(tb)
 }
 
-// Execute runs a binary that was just written: whoever forks at that moment holds
-// it open for writing until its exec.
-func Execute(ctx context.Context, binary string, args ...string) error {
-	for end := time.Now().Add(time.Minute); ; {
-		out, err := exec.CommandContext(ctx, binary, args...).CombinedOutput()
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.ETXTBSY) || time.Now().After(end) {
-			return fmt.Errorf("nginx: %w\n%s", err, out)
-		}
-	}
-}
-
 // Serves reports whether a master waits for signals and has workers that all
 // accept.
 func Serves(master nginx.ID) bool {
@@ -172,117 +128,4 @@ func (n *Nginx) PID(tb testing.TB) int {
 		return err == nil
 	})
 	return pid
-}
-
-// Newer returns the distribution's binary with another version of the same
-// length, for example 1.22.9 for 1.22.1: the last digit is changed.
-func (n *Nginx) Newer(tb testing.TB, digit byte) (data []byte, version string) {
-	tb.Helper()
-	data, err := os.ReadFile(Distribution(tb))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	version = n.Version[:len(n.Version)-1] + string(digit)
-	if data, err = box.PatchVersion(data, n.Version, version); err != nil {
-		tb.Fatal(err)
-	}
-	return data, version
-}
-
-// Install puts a file in place as package managers do: a temporary name, then
-// a rename.
-func Install(tb testing.TB, path string, data []byte) {
-	tb.Helper()
-	tmp := path + ".new"
-	if err := WriteProgram(tb.Context(), tmp, data); err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-// WriteProgram writes a file that is to be executed. A process of its own does it:
-// what this one has open, a child that is forked just then for another test has
-// open, too, until it executes something, and so long the file cannot be executed
-// (execve(2), ETXTBSY).
-func WriteProgram(ctx context.Context, path string, data []byte) error {
-	cmd := exec.CommandContext(ctx, "dd", "of="+path, "bs=1M", "status=none")
-	cmd.Stdin = bytes.NewReader(data)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot write %s: %w\n%s", path, err, out)
-	}
-	return os.Chmod(path, 0o755)
-}
-
-// Masters returns the masters that run from the site's directory.
-func (n *Nginx) Masters(tb testing.TB) []int {
-	tb.Helper()
-	var masters []int
-	for _, pid := range n.processes() {
-		if nginx.IsMaster(pid) {
-			masters = append(masters, pid)
-		}
-	}
-	return masters
-}
-
-// processes goes by the executable, which is below a directory of our own.
-func (n *Nginx) processes() []int {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		exe, err := os.Readlink("/proc/" + e.Name() + "/exe")
-		if err == nil && strings.HasPrefix(exe, n.Dir+"/") {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// killAll repeats until nothing is left: a master that is about to be killed
-// may just have forked.
-func (n *Nginx) killAll(tb testing.TB) {
-	deadline := time.Now().Add(time.Minute)
-	for time.Now().Before(deadline) {
-		pids := n.processes()
-		if len(pids) == 0 {
-			return
-		}
-		for _, pid := range pids {
-			if p, err := nginx.Open(pid); err == nil {
-				_ = p.Signal(unix.SIGKILL)
-				p.Close()
-			}
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	tb.Errorf("processes of %s are left: %v", n.Dir, n.processes())
-}
-
-// Eventually waits until the condition holds.
-func Eventually(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
-	defer cancel()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			tb.Fatalf("%s: it did not happen", what)
-		case <-time.After(time.Millisecond):
-		}
-	}
-}
-
-// Exists reports whether there is a file.
-func Exists(path string) bool {
-	_, err := os.Lstat(path)
-	return !errors.Is(err, fs.ErrNotExist)
 }
