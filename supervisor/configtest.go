@@ -92,6 +92,9 @@ func (s *Supervisor) runTest(ctx context.Context, m *master, binary string, limi
 	if r.Timeout {
 		return nginx.TestResult{}, fmt.Errorf("no end within TestTimeoutSec=%s", FormatTimeSpan(limit))
 	}
+	if step := r.Setup(); step != "" {
+		return nginx.TestResult{}, fmt.Errorf("systemd cannot start it as it does the unit's own command (status %d/%s)", r.Exit, step)
+	}
 	out := string(r.Output)
 	if r.Signal != 0 {
 		out = fmt.Sprintf("it died by signal %d\n%s", r.Signal, out)

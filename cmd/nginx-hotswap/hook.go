@@ -14,6 +14,12 @@ import (
 // errHookTime is the end of a hook's patience.
 var errHookTime = errors.New("HookTimeoutSec= is used up")
 
+// hookPatience is for a daemon that does not answer: to give up means that what has
+// come is not upgraded to by this run, and with Automatic=no by nobody. On a host
+// that installs packages a daemon may be slow; one that hangs is ended by its
+// watchdog.
+const hookPatience = 20 * time.Second
+
 // hook is an upgrade that a package manager's hook asks for. It is bounded in
 // time, and its exit status is what the package manager may be told.
 type hook struct {
@@ -38,7 +44,7 @@ func (h hook) context(ctx context.Context) (context.Context, context.CancelFunc)
 	bounded, cancel := context.WithTimeoutCause(ctx, h.limit, errHookTime)
 	// What goes wrong here is tried again by the daemon.
 	_ = liftHolds(bounded)
-	return bounded, cancel
+	return bus.Patient(bounded, hookPatience), cancel
 }
 
 // late is the answer for an instance whose cycle takes longer than the hook may.
@@ -67,8 +73,8 @@ func (h hook) code(code int) int {
 
 // failure is the exit status where nobody could be asked, such as with a mistake
 // in our configuration: whether that fails a transaction is decided as for a bad
-// build. A daemon that only does not answer now takes up the new version later. Whom
-// we do not look after we cannot upgrade.
+// build. A daemon that only does not answer now takes up the new version later, unless
+// Automatic=no forbids that. Whom we do not look after we cannot upgrade.
 func (h hook) failure(err error) int {
 	later := errors.Is(err, bus.ErrNoAnswer) || errors.Is(err, errHookTime)
 	if later && h.origin != supervisor.OriginInitscript {

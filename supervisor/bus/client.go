@@ -24,17 +24,35 @@ type Client struct{ conn *dbus.Conn }
 
 // ErrNoAnswer says that a daemon is there but does not answer, as one that is
 // stopped or hangs.
-var ErrNoAnswer = fmt.Errorf("the daemon does not answer within %v; see `systemctl status nginx-hotswap`", answerLimit)
+var ErrNoAnswer = errors.New("the daemon does not answer; see `systemctl status nginx-hotswap`")
 
-// answerLimit is for what a daemon answers at once. What it is asked to do takes
-// as long as it takes. Tests change it.
+// answerLimit is for what a daemon answers at once, where a person waits. What it is
+// asked to do takes as long as it takes. Tests change it.
 var answerLimit = 2 * time.Second
+
+// patience is the key of another limit in a context.
+type patience struct{}
+
+// Patient lets calls under the context wait so long for a daemon that does not
+// answer, instead of two seconds: for those that have no second try.
+func Patient(ctx context.Context, limit time.Duration) context.Context {
+	return context.WithValue(ctx, patience{}, limit)
+}
+
+// withLimit bounds a call that is answered at once.
+func withLimit(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit, ok := ctx.Value(patience{}).(time.Duration)
+	if !ok {
+		limit = answerLimit
+	}
+	return context.WithTimeoutCause(ctx, limit, ErrNoAnswer)
+}
 
 // Dial connects to the daemon of a runtime directory. It returns ErrNoDaemon
 // when there is none, and ErrNoAnswer when there is one that does not answer.
 func Dial(ctx context.Context, runtime string) (*Client, error) {
 	path := filepath.Join(runtime, Socket)
-	limited, cancel := context.WithTimeoutCause(ctx, answerLimit, ErrNoAnswer)
+	limited, cancel := withLimit(ctx)
 	defer cancel()
 	var d net.Dialer
 	raw, err := d.DialContext(limited, "unix", path)
@@ -77,7 +95,7 @@ func unreachable(ctx context.Context, err error) error {
 
 // ask makes a call that is answered at once, or ErrNoAnswer is the error.
 func (c *Client) ask(ctx context.Context, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
-	limited, cancel := context.WithTimeoutCause(ctx, answerLimit, ErrNoAnswer)
+	limited, cancel := withLimit(ctx)
 	defer cancel()
 	call := c.conn.Object(Name, path).CallWithContext(limited, method, 0, args...)
 	if call.Err != nil && limited.Err() != nil {
