@@ -94,9 +94,11 @@ const reapLimit = 20 * time.Millisecond
 
 // successorListens is a bad sign when somebody has told the successor to go: with
 // old frozen nobody accepts until it has finished, and that probes fail then says
-// nothing about the build.
+// nothing about the build. Of one whose old master had nothing to close it cannot be
+// seen.
 func (c *cycle) successorListens() error {
-	if held, err := c.successor.HoldsAny(c.rec.Old.streams()); err != nil || held || c.successorStays() {
+	inherited := c.rec.Old.streams()
+	if held, err := c.successor.HoldsAny(inherited); err != nil || held || len(inherited) == 0 || c.successorStays() {
 		return nil
 	}
 	// One that exits has closed its sockets a moment before it is gone.
