@@ -102,6 +102,9 @@ func (c *cycle) stillServes(ctx context.Context) error {
 	if err := c.successorLives(); err != nil {
 		return err
 	}
+	if err := c.successorListens(); err != nil {
+		return err
+	}
 	if err := c.crashLoop(); err != nil {
 		return err
 	}
