@@ -65,9 +65,11 @@ func (s *Supervisor) restoreWithoutOld(ctx context.Context, rec *Record) error {
 		return err
 	}
 	_ = c.enter(Restoring) // it tells
+	s.hearFirst(c)
 	var result Result
 	if err = c.restore(ctx); err == nil {
-		result = c.lost(rec.Reason + "; the old master is gone, so there is no way back to it" + c.withoutMaster())
+		_, reason := c.ending()
+		result = c.lost(reason)
 	}
 	s.concluded(c, result, "")
 	return err

@@ -111,7 +111,7 @@ func (c *cycle) ending() (Result, string) {
 	switch {
 	case !c.noWayBack():
 		return RolledBack, c.rec.Reason
-	case c.old.Alive():
+	case c.old.Alive() && c.old.ID == c.rec.Old.ID():
 		return Lost, fmt.Sprintf("%s; somebody has told old master %d to go, so there is no way back to it%s", c.rec.Reason, c.old.PID, c.withoutMaster())
 	}
 	return Lost, c.rec.Reason + "; the old master is gone, so there is no way back to it" + c.withoutMaster()

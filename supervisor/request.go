@@ -141,7 +141,7 @@ func (s *Supervisor) joinUpgrade(c *cycle, r request) {
 	case same && c.rec.Phase == Restoring && c.rec.Condemned:
 		// The verdict is known, and whoever asks may hold the lock that
 		// Restoring waits for.
-		r.reply <- c.outcome(RolledBack, c.rec.Reason)
+		r.reply <- c.outcome(c.ending())
 	case !same:
 		s.later = append(s.later, r)
 	case c.verdict && !c.goesBack() && r.Wait == WaitVerdict:
@@ -202,8 +202,11 @@ func (c *cycle) confirm() Outcome {
 // forSameBuild reports whether what is on disk now is what the cycle is for.
 func (c *cycle) forSameBuild() (bool, error) {
 	now, err := c.s.compare(c.old)
-	if err != nil || now == nil {
+	if err != nil {
 		return false, err
+	}
+	if now == nil { // where the old master is gone it is the successor that is compared
+		return c.old.ID == c.rec.Successor.ID(), nil
 	}
 	defer now.Close()
 	return now.build.Key() == c.rec.Successor.Key(), nil
