@@ -22,6 +22,7 @@ func (s *Supervisor) retryIn(d time.Duration) { s.again = time.After(d) }
 
 // look compares what runs with what is on disk and decides.
 func (s *Supervisor) look(ctx context.Context) {
+	s.adoptWaiting()
 	if !s.free(ctx) {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 
 // serve answers a request while no cycle runs.
 func (s *Supervisor) serve(ctx context.Context, r request) {
+	s.adoptWaiting()
 	if rec := s.leftRunning(); r.DryRun && rec != nil {
 		r.reply <- Outcome{Code: ExitDeferred, Result: Deferred, Cycle: rec.ID, Text: fmt.Sprintf("busy: a cycle was interrupted in %s; "+
 			"the daemon goes on with it, or `nginx-hotswap upgrade` does", rec.Phase)}

@@ -167,7 +167,6 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			s.again = nil
 			s.look(ctx)
 		case r := <-s.requests:
-			s.adoptWaiting()
 			s.serve(ctx, r)
 		case c := <-s.settings:
 			s.adopt(c)
@@ -190,8 +189,8 @@ func (s *Supervisor) Configure(c Config) {
 	}
 }
 
-// adoptWaiting is done before a request: whoever has given a new configuration
-// first means the request to be served by it.
+// adoptWaiting is done before a request and before a look: whoever has given a new
+// configuration first, perhaps while a cycle ran, means both to go by it.
 func (s *Supervisor) adoptWaiting() {
 	select {
 	case c := <-s.settings:
