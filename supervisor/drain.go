@@ -40,7 +40,7 @@ func (c *cycle) drain(context.Context) error {
 	c.draining = true
 	c.keepUntil = c.alarm(began, c.keepOld())
 	if c.cfg.ConfirmManual && !c.rec.Confirmed {
-		c.confirmUntil = c.alarm(began, c.cfg.ConfirmTimeoutSec)
+		c.confirmUntil = c.alarm(c.askedSince(), c.cfg.ConfirmTimeoutSec)
 		c.s.publish(func(v *view) { v.note = "the old master waits" + c.untilConfirmed() })
 	}
 	c.drainUntil = c.alarm(began, c.cfg.DrainTimeoutSec)
@@ -48,6 +48,16 @@ func (c *cycle) drain(context.Context) error {
 		s.KeepUntil, s.ConfirmUntil, s.DrainUntil = moment(c.keepUntil), moment(c.confirmUntil), moment(c.drainUntil)
 	})
 	return nil
+}
+
+// askedSince is since when a person is asked to confirm. That may not have been so
+// when the old master began to drain, if the daemon was started anew.
+func (c *cycle) askedSince() time.Time {
+	if c.rec.Asked == nil {
+		c.rec.Asked = moment(time.Now())
+		c.save()
+	}
+	return *c.rec.Asked
 }
 
 // alarm pokes a time span after a moment and returns the time; without end it

@@ -37,6 +37,7 @@ type Record struct {
 	Reloaded  bool       `json:"reloaded,omitempty"` // the successor has loaded its configuration anew
 	Started   time.Time  `json:"started"`
 	Finished  *time.Time `json:"finished,omitempty"`
+	Asked     *time.Time `json:"asked,omitempty"` // since when somebody is to confirm
 	// Expected is what the old master answered, for the differential probe.
 	Expected  *probe.Differential `json:"expected,omitempty"`
 	Old       Generation          `json:"old"`
