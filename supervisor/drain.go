@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -119,32 +118,6 @@ func (c *cycle) stillServes(ctx context.Context) error {
 		return err
 	}
 	return c.byOthers(ctx)
-}
-
-// newerWaits reports whether a newer candidate is there that could be tried at
-// once: then the old master, which only waits, is in its way.
-func (c *cycle) newerWaits(ctx context.Context) bool {
-	newer, err := c.s.compare(c.old)
-	if err != nil || newer == nil {
-		return false
-	}
-	defer newer.Close()
-	key := newer.build.Key()
-	if key == c.rec.Successor.Key() || key == c.newer || c.s.objection(newer) != "" {
-		return false
-	}
-	err = c.s.inspect(ctx, c.old, newer)
-	if err == nil {
-		err = c.s.testConfig(ctx, c.old)
-	}
-	if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Code() != ExitDeferred {
-		c.newer = key // it is looked at once
-	}
-	if err != nil {
-		return false
-	}
-	c.s.audit().Cycle(EventPending, c.rec, 0, "a newer %s %s waits: old master %d goes before KeepOldSec= is over", newer.path, newer.build.Short(), c.old.PID)
-	return true
 }
 
 // leaves reports whether the last act of this process is QUIT to old: a package
