@@ -106,8 +106,9 @@ func (c *cycle) successorListens() error {
 	if err := c.successorLives(); err != nil {
 		return err
 	}
-	// A reload may have exchanged its sockets between the list and the look at each.
-	if c.successorStays() {
+	// A reload may have exchanged its sockets while they were looked at, or for UDP.
+	// Workers of one that was told to go say so in a moment.
+	if tree, err := nginx.ReadTree(c.successor.ID); err == nil && len(tree.With(nginx.RoleWorker, nginx.RoleStarting)) > 0 {
 		return nil
 	}
 	c.takenBack = true
