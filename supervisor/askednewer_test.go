@@ -1,9 +1,15 @@
 package supervisor_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/traffic"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor"
 )
 
@@ -40,4 +46,34 @@ func TestAskedForWhileOldIsKept(t *testing.T) {
 			stop()
 		})
 	}
+}
+
+// A package manager's hook, which runs inside the transaction whose end others wait for,
+// does not wait for the end of KeepOldSec= either.
+func TestHookWhileOldIsKept(t *testing.T) {
+	t.Parallel()
+	n := start(t, traffic.Site{})
+	lock := filepath.Join(t.TempDir(), "lock")
+	if err := os.WriteFile(lock, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := quick()
+	c.Upgrade.KeepOldSec = time.Hour
+	r := run(t, n, newStore(t), c, func(o *supervisor.Options) {
+		o.PackageLocks = []supervisor.PackageLock{{Path: lock, Kind: unix.F_WRLCK}}
+	})
+	r.upToDate(t)
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	r.askUntil(t, request(supervisor.WaitDone), supervisor.Draining)
+	unlock := lockFile(t, lock, unix.F_WRLCK)
+	data, version := n.Newer(t, '8')
+	nginxtest.Install(t, n.Binary, data)
+	second := r.ask(t, by(supervisor.OriginDpkg))
+	r.waitFor(t, "the newer one serves", func(s supervisor.Status) bool {
+		return s.Phase == supervisor.Draining && s.Disk.Version == version
+	})
+	if out := <-second; out.Result != supervisor.Upgraded {
+		t.Errorf("got %+v", out)
+	}
+	unlock()
 }

@@ -16,7 +16,7 @@ func (c *cycle) newerWaits(ctx context.Context) bool {
 	}
 	defer newer.Close()
 	key := newer.build.Key()
-	if key == c.rec.Successor.Key() || key == c.newer || c.s.objection(newer) != "" && !c.s.askedFor(newer) {
+	if key == c.rec.Successor.Key() || key == c.newer || !c.s.askedFor(newer) && c.s.objection(newer) != "" {
 		return false
 	}
 	err = c.s.inspect(ctx, c.old, newer)
