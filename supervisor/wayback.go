@@ -116,7 +116,10 @@ func (c *cycle) packageManagerDone(ctx context.Context) error {
 		if lock == "" || err != nil {
 			return err
 		}
-		if c.deserted() {
+		switch {
+		case c.s.hook:
+			return errors.New("a package transaction runs, whose end its own hook cannot wait for")
+		case c.deserted():
 			return errors.New("a package transaction runs, and its end is not waited for while nobody serves")
 		}
 		if err := c.wait(limited, time.After(pauseLock)); err != nil {
