@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,8 +164,11 @@ func TestHeldInTheLine(t *testing.T) {
 	second.waitFor(t, "it waits", func(s supervisor.Status) bool { return s.Phase == supervisor.Keeping })
 	q := request(supervisor.WaitDone)
 	q.Action = supervisor.ActionHold
-	if out, err := second.Do(t.Context(), q); err != nil || out.Code != supervisor.ExitOK {
-		t.Fatalf("got %+v, %v", out, err)
+	for by, goesOn := range map[*running]bool{first: true, second: false} {
+		out, err := by.Do(t.Context(), q)
+		if err != nil || out.Code != supervisor.ExitOK || strings.Contains(out.Text, "that runs goes on") != goesOn {
+			t.Fatalf("got %+v, %v", out, err)
+		}
 	}
 	second.waitFor(t, "it is left alone", func(s supervisor.Status) bool { return s.Phase == supervisor.Idle && s.Held && s.Reason == "held" })
 	q.Action = supervisor.ActionRollback

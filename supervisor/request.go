@@ -119,7 +119,12 @@ func (s *Supervisor) Once(ctx context.Context, r Request) Outcome {
 func (s *Supervisor) meanwhile(c *cycle, r request) {
 	switch r.Action {
 	case ActionHold, ActionUnhold:
-		r.reply <- s.hold(r.Action == ActionHold)
+		out := s.hold(r.Action == ActionHold)
+		if r.Action == ActionHold && !c.usr2At.IsZero() && !c.goesBack() {
+			out.Text += fmt.Sprintf("; the upgrade to %s that runs goes on, unless it is taken back by `nginx-hotswap rollback %s`",
+				c.rec.Successor.Version, s.instance.Name)
+		}
+		r.reply <- out
 	case ActionConfirm:
 		r.reply <- c.confirm()
 	case ActionRollback:
