@@ -152,7 +152,9 @@ func (m *machine) reloadedAlone() {
 	if s := m.cycleAfter(lastID(before)); s.Last.Result != supervisor.Upgraded {
 		m.t.Errorf("got %+v", s.Last)
 	}
-	m.sh("nginx-hotswap reload")
+	m.write("/etc/nginx-hotswap/nginx-hotswap.conf.d/all.conf", "[Supervisor]\nUnits=nginx*.service\n")
+	m.shows("nginx-hotswap reload && busctl call io.github.NginxHotswap1 /io/github/NginxHotswap1 io.github.NginxHotswap1.Manager ListInstances",
+		`a(sso) 1 "nginx"`) // and not our own units
 	m.consistent()
 }
 

@@ -48,7 +48,7 @@ func discover(ctx context.Context, c supervisor.Config) ([]supervisor.InstanceCo
 	if err != nil {
 		return nil, err
 	}
-	for _, unit := range units {
+	for _, unit := range slices.DeleteFunc(units, isOurs) {
 		name := supervisor.InstanceName(unit)
 		pidFile, err := pidFileOf(ctx, c, unit)
 		if err != nil {
@@ -65,6 +65,12 @@ func discover(ctx context.Context, c supervisor.Config) ([]supervisor.InstanceCo
 		instances = append(instances, i)
 	}
 	return instances, nil
+}
+
+// isOurs keeps nginx*.service from meaning the daemon, its alerts and the
+// configuration tests.
+func isOurs(unit string) bool {
+	return unit == "nginx-hotswap.service" || strings.HasPrefix(unit, "nginx-hotswap-alert@") || strings.HasPrefix(unit, "nginx-hotswap-test-")
 }
 
 // pidFileOf returns the PIDFile= of a unit if that matters: the master of a unit

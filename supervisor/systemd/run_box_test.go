@@ -243,9 +243,9 @@ func TestInBoxRunReload(t *testing.T) {
 	inBox(t)
 	for _, verb := range []string{"daemon-reload", "daemon-reexec"} {
 		t.Run(verb, func(t *testing.T) {
-			// It is in the middle until it is told to go on.
-			const begun, goOn = "/run/test-begun", "/run/test-go-on"
-			defer sh(t, "rm -f "+begun+" "+goOn)
+			// It is in the middle until it is told to go on, the first one, too, where a
+			// second has taken its place.
+			begun, goOn := "/run/test-begun-"+verb, "/run/test-go-on-"+verb
 			type answer struct {
 				r   Result
 				err error
