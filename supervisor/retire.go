@@ -161,12 +161,30 @@ func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, followLimit, errLate)
 	defer cancel()
-	if err := c.old.unit.WaitMainPID(limited, c.successor.PID); err != nil {
+	err := c.old.unit.WaitMainPID(c.whileLives(limited, c.successor), c.successor.PID)
+	if gone := c.successorLives(); gone != nil {
+		return false, gone
+	}
+	if err != nil {
 		return false, fmt.Errorf("systemd does not follow the successor %d: %w", c.successor.PID, err)
 	}
 	c.retired("systemd follows it")
 	c.passOnLate(ctx)
 	return true, nil
+}
+
+// whileLives is a context that ends with a process, too: nobody follows one that is
+// gone, and what it has left behind is in the way of the next.
+func (c *cycle) whileLives(ctx context.Context, p *nginx.Process) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		select {
+		case <-p.Exited():
+		case <-ctx.Done():
+		}
+	}()
+	return ctx
 }
 
 // passOnLate gives the successor the HUP of a reload of the unit that reached the
