@@ -125,8 +125,7 @@ func (s *Supervisor) notAttached(err error) {
 	if s.instance.Unit == "" || !errors.Is(err, ErrNotRunning) {
 		// Nobody tells when a master comes that is known by its pid file, or
 		// when one is past its start.
-		s.backoff = min(max(2*s.backoff, pauseLock), pauseAttach)
-		s.retryIn(s.backoff)
+		s.retryLater()
 	}
 	if s.snapshot().problem == text {
 		return

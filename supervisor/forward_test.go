@@ -15,20 +15,18 @@ import (
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/systemd"
 )
 
-// A condemned build whose old master was told to go serves until a package transaction
-// ends. That the daemon is started anew meanwhile changes nothing of what is to come.
-func TestGoesForwardAfterARestart(t *testing.T) {
-	t.Parallel()
-	n := start(t, site(t))
+// lostInTransaction is a condemned build whose old master was told to go, while a
+// package transaction runs and the daemon is stopped.
+func lostInTransaction(t *testing.T, c supervisor.Config) (n *nginxtest.Nginx, store supervisor.Store, change func(*supervisor.Options), unlock func()) {
+	t.Helper()
+	n, store = start(t, site(t)), newStore(t)
 	lock := filepath.Join(t.TempDir(), "lock")
 	if err := os.WriteFile(lock, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	unlock := lockFile(t, lock, unix.F_WRLCK)
+	unlock = lockFile(t, lock, unix.F_WRLCK)
 	unit := &interruptedUnit{fakeUnit: newFakeUnit("nginx.service", n.PIDPath(), n.Master)}
-	c, store := quick(), newStore(t)
-	c.Upgrade.SoakSec = time.Hour
-	change := func(o *supervisor.Options) {
+	change = func(o *supervisor.Options) {
 		o.Systemd, o.PackageLocks = unit, []supervisor.PackageLock{{Path: lock, Kind: unix.F_WRLCK}}
 	}
 	r := run(t, n, store, c, change)
@@ -50,6 +48,16 @@ func TestGoesForwardAfterARestart(t *testing.T) {
 	r.stop()
 	gone(t, n.Master)
 	unit.change(func(s *systemd.State) { s.MainPID = successor })
+	return n, store, change, unlock
+}
+
+// A condemned build whose old master was told to go serves until a package transaction
+// ends. That the daemon is started anew meanwhile changes nothing of what is to come.
+func TestGoesForwardAfterARestart(t *testing.T) {
+	t.Parallel()
+	c := quick()
+	c.Upgrade.SoakSec = time.Hour
+	n, store, change, unlock := lostInTransaction(t, c)
 	stop := lightTraffic(t, n)
 	unlock()
 	next := run(t, n, store, quick(), change) // the way back has to end

@@ -19,8 +19,7 @@ func (s *Supervisor) leftRunning() *Record {
 // cannotGoOn says once why a cycle that was interrupted is left alone for a while.
 // Nobody tells when the reason has passed.
 func (s *Supervisor) cannotGoOn(err error) {
-	s.backoff = min(max(2*s.backoff, pauseLock), pauseAttach)
-	s.retryIn(s.backoff)
+	s.retryLater()
 	text := "cannot go on with an earlier cycle: " + err.Error()
 	if s.snapshot().problem == text {
 		return

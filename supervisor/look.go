@@ -20,6 +20,13 @@ const (
 // retryIn looks again after a while, if nothing happens before.
 func (s *Supervisor) retryIn(d time.Duration) { s.again = time.After(d) }
 
+// retryLater is retryIn for what nobody tells the end of, each time twice as long,
+// until a master is there.
+func (s *Supervisor) retryLater() {
+	s.backoff = min(max(2*s.backoff, pauseLock), pauseAttach)
+	s.retryIn(s.backoff)
+}
+
 // look compares what runs with what is on disk and decides.
 func (s *Supervisor) look(ctx context.Context) {
 	s.adoptWaiting()
