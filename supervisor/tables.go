@@ -75,13 +75,14 @@ func (c *cycle) failed(ctx context.Context, err error) (Result, error) {
 	if !ok {
 		return "", err
 	}
-	if c.usr2At.IsZero() {
+	refusal, refused := errors.AsType[*Refusal](err)
+	if c.usr2At.IsZero() && !refused {
 		c.old.ExitWithin(reapLimit) // in its last moment its files cannot be read any more
 	}
 	if c.usr2At.IsZero() && !c.old.Alive() { // it was stopped, and not in the middle of anything
 		return c.refuse(&Refusal{ReasonUnitBusy, c.old.name() + " is gone", "it is looked at again"}), nil
 	}
-	if refusal, ok := errors.AsType[*Refusal](err); ok && c.usr2At.IsZero() {
+	if refused && c.usr2At.IsZero() {
 		return c.refuse(refusal), nil
 	}
 	if !c.old.Alive() && c.quitAt.IsZero() {
