@@ -425,9 +425,9 @@ func TestDoctorOfTwoMasters(t *testing.T) {
 	p.inUnit(func(*systemd.State) {})
 	p.finds("upgrade", supervisor.LevelWarning, "somebody else upgrades", fmt.Sprintf("kill -QUIT %d", successor))
 	signal(t, p.Master, unix.SIGWINCH)
-	nginxtest.Eventually(t, "the old master has no worker", func() bool {
+	nginxtest.Eventually(t, "the old master has no child but its successor", func() bool {
 		tree, err := nginx.ReadTree(p.id(p.Master))
-		return err == nil && len(tree.With(nginx.RoleWorker)) == 0
+		return err == nil && len(tree.Children) == 1
 	})
 	p.finds("upgrade", supervisor.LevelWarning, "somebody else upgrades", fmt.Sprintf("kill -QUIT %d", successor))
 	rec := p.record(supervisor.Stuck, supervisor.Dismissing)
