@@ -238,7 +238,8 @@ func processes(t *testing.T, master int) nginx.Tree {
 	return tree
 }
 
-// signal sends a signal to a process of a test.
+// signal sends a signal to a process of a test and returns when a stop has taken
+// effect: a process that is not stopped yet takes the signals of lower numbers first.
 func signal(t *testing.T, pid int, sig unix.Signal) {
 	t.Helper()
 	p, err := nginx.Open(pid)
@@ -248,6 +249,12 @@ func signal(t *testing.T, pid int, sig unix.Signal) {
 	defer p.Close()
 	if err := p.Signal(sig); err != nil {
 		t.Fatal(err)
+	}
+	if sig == unix.SIGSTOP {
+		nginxtest.Eventually(t, "it is stopped", func() bool {
+			stat, err := nginx.ReadStat(pid)
+			return err != nil || stat.State == 'T' || stat.State == 'Z'
+		})
 	}
 }
 

@@ -146,10 +146,15 @@ func (m *machine) lockPackages() {
 		system "systemd-notify", "--ready"; sleep 60'`)
 }
 
+// signal sends a signal and returns when a stop has taken effect: a process that is
+// not stopped yet takes the signals of lower numbers first.
 func (m *machine) signal(name string, pids []int) {
 	m.t.Helper()
 	for _, pid := range pids {
 		m.sh(fmt.Sprintf("kill -%s %d || ! test -d /proc/%[2]d", name, pid))
+		if name == "STOP" {
+			m.sh(fmt.Sprintf(`while [ -d /proc/%d ] && ! grep -q '^State:.T' /proc/%[1]d/status; do sleep 0.01; done`, pid))
+		}
 	}
 }
 

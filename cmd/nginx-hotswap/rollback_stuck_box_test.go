@@ -49,7 +49,7 @@ func (m *machine) getsStuck(begin func()) string {
 	records := len(m.records())
 	begin()
 	s := m.reaches(supervisor.Soaking)
-	m.sh(fmt.Sprintf("kill -STOP %d", s.Masters[0].PID))
+	m.signal("STOP", []int{s.Masters[0].PID})
 	message := m.exits(supervisor.ExitStuck, "nginx-hotswap rollback")
 	if now := m.records(); len(now) != records+1 || now[records].Result != supervisor.Stuck {
 		m.t.Fatalf("%d records, the last: %+v", len(now), now[len(now)-1])
