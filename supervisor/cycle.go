@@ -47,6 +47,7 @@ type cycle struct {
 	verdict                 bool // it was good
 	draining                bool // its clocks run
 	drained, hurried        bool
+	toldOfOld               bool      // that it does not go
 	movedEarly              bool      // systemd followed before old was gone
 	killed                  int       // steps of Dismissing's escalation
 	followedAt              time.Time // when systemd was asked in Dismissing

@@ -12,6 +12,7 @@ func ShortShift(o *Options)     { o.limits.shift = time.Second }
 func ShortRevival(o *Options)   { o.limits.revival = 2 * time.Second }
 func ShortUnit(o *Options)      { o.limits.unit = time.Second }
 func ShortDismissal(o *Options) { o.limits.hurry = 200 * time.Millisecond }
+func ShortLingering(o *Options) { o.limits.linger = 200 * time.Millisecond }
 
 // UsualLimits ends that for the cycles after the next Configure. None may run.
 func UsualLimits(s *Supervisor) { s.limits = limits{} }

@@ -39,6 +39,7 @@ func (c *cycle) sendQUIT(ctx context.Context) error {
 		return err
 	}
 	c.quitAt = time.Now()
+	time.AfterFunc(c.limits.ofLingering(), c.poke)
 	return nil
 }
 
@@ -139,6 +140,7 @@ func (c *cycle) sameControlGroup() error {
 func (c *cycle) oldRetired(ctx context.Context) (bool, error) {
 	if c.old.Alive() {
 		c.hurryOld()
+		c.lingers()
 		return c.leaves() && !c.quitAt.IsZero(), nil
 	}
 	if err := c.removeStaleOldBin(); err != nil {

@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -30,6 +31,49 @@ func TestUnitEndsBeforeQUIT(t *testing.T) {
 	// have been killed.
 	if last := r.Status().Last; last.Result != supervisor.Overtaken && last.Result != supervisor.Lost || time.Since(ended) > 20*time.Second {
 		t.Errorf("after %v: %+v", time.Since(ended), last)
+	}
+	if nginxtest.Exists(n.Unix) {
+		t.Error("the unix socket was left behind")
+	}
+}
+
+// lateUnit follows nobody: its new main process is told to stop while it is waited
+// for.
+type lateUnit struct {
+	*fakeUnit
+	waited chan error // how the wait ended
+}
+
+func (u *lateUnit) Unit(string) supervisor.Unit { return u }
+
+func (u *lateUnit) WaitMainPID(ctx context.Context, pid int) error {
+	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
+		u.waited <- err
+		return err
+	}
+	<-ctx.Done()
+	u.waited <- ctx.Err()
+	return ctx.Err()
+}
+
+// Nobody follows a successor that is gone, so that is not waited for: the unix socket
+// that both masters left would be in the way of a start meanwhile.
+func TestSuccessorGoneWhileSystemdFollows(t *testing.T) {
+	t.Parallel()
+	n, r, fake := runUnit(t)
+	r.stop()
+	unit := &lateUnit{fake, make(chan error, 1)}
+	c := quick()
+	c.Automatic = false
+	r = run(t, n, r.store, c, func(o *supervisor.Options) { o.Systemd = unit })
+	r.upToDate(t)
+	nginxtest.Install(t, n.Binary, newer(t, n))
+	answer := r.ask(t, request(supervisor.WaitDone))
+	if err := <-unit.waited; !errors.Is(err, context.Canceled) {
+		t.Errorf("the wait ended with %v", err)
+	}
+	if out := <-answer; out.Result == supervisor.Upgraded {
+		t.Errorf("got %+v", out)
 	}
 	if nginxtest.Exists(n.Unix) {
 		t.Error("the unix socket was left behind")

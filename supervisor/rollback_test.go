@@ -313,11 +313,11 @@ func TestNewerCandidateCutsKeepOldSecShort(t *testing.T) {
 }
 
 // runByHand looks after a test's nginx and upgrades it only when asked.
-func runByHand(t *testing.T, n *nginxtest.Nginx, store supervisor.Store, c supervisor.Config) *running {
+func runByHand(t *testing.T, n *nginxtest.Nginx, store supervisor.Store, c supervisor.Config, change ...func(*supervisor.Options)) *running {
 	t.Helper()
 	c.Automatic = false
 	processes(t, n.Master) // it is up
-	r := run(t, n, store, c)
+	r := run(t, n, store, c, change...)
 	r.waitFor(t, "it is attached", func(s supervisor.Status) bool { return s.MainPID == n.Master })
 	return r
 }

@@ -44,7 +44,7 @@ const (
 
 // limits are those of the steps that no configuration sets, where a test
 // shortens them: each for itself, as the other steps are to succeed.
-type limits struct{ shift, revival, unit, hurry time.Duration }
+type limits struct{ shift, revival, unit, hurry, linger time.Duration }
 
 func (l limits) ofShift() time.Duration { return cmp.Or(l.shift, shiftLimit) }
 func (l limits) ofUnit() time.Duration  { return cmp.Or(l.unit, shiftLimit) }
