@@ -15,8 +15,8 @@ import (
 // signal that somebody else sends to one of them is no event for us.
 const pulse = time.Second
 
-// byOthers looks for what administrators do to the frozen old master: they let
-// it write to new logs, reload the unit, or go back by hand.
+// byOthers looks for what administrators do while the old master is frozen: they let
+// it write to new logs, reload the unit, go back by hand, or delete the pid file.
 func (c *cycle) byOthers(ctx context.Context) error {
 	c.lookAgain()
 	tree, err := nginx.ReadTree(c.old.ID)
@@ -24,6 +24,7 @@ func (c *cycle) byOthers(ctx context.Context) error {
 		return c.overtaken(ctx) // by itself its end is no bad sign
 	}
 	c.reopenLogs()
+	c.keepPIDFile()
 	if fresh, _ := c.oldWorkers(tree); fresh == 0 {
 		c.calm = time.Now()
 		return nil

@@ -67,6 +67,7 @@ type cycle struct {
 	calm                    time.Time // when old was seen frozen last
 	passedOn                time.Time // when the successor got somebody else's HUP to old
 	frozenAgain             time.Time // when it got WINCH after somebody else's HUP
+	vanished                time.Time // since when the pid file is missing
 	reopened                time.Time // when old was told to open its logs anew
 	newest                  uint64    // start time of the youngest worker of the generation that is known
 	unchecked               bool      // the successor's listeners, since a reload

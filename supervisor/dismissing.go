@@ -119,6 +119,7 @@ func (c *cycle) successorDismissed(ctx context.Context) (bool, error) {
 	if pid, err := nginx.ReadPIDFile(c.old.root, c.old.pidFile); err == nil && pid == c.old.PID {
 		return true, nil
 	}
+	c.returnPIDFile()
 	return false, c.escalate()
 }
 

@@ -43,19 +43,6 @@ func (c *cycle) sendQUIT(ctx context.Context) error {
 	return nil
 }
 
-// pidFileNamesSuccessor is checked because nothing else would tell others,
-// scripts and logrotate, which master is the right one.
-func (c *cycle) pidFileNamesSuccessor() error {
-	pid, err := nginx.ReadPIDFile(c.old.root, c.old.pidFile)
-	if err != nil {
-		return fmt.Errorf("cannot read the pid file before QUIT: %w", err)
-	}
-	if pid != c.successor.PID {
-		return fmt.Errorf("the pid file %s names %d, not the successor %d", c.old.pidFile, pid, c.successor.PID)
-	}
-	return nil
-}
-
 // handOver prepares systemd for the exit of the old master. With PIDFile=
 // systemd reads the file at that moment (service_sigchld_event), and all that
 // is needed is that the file is right. Without, MAINPID= has to be sent by the
