@@ -58,6 +58,7 @@ func (c *climber) goesByPIDFile(from, to ladder.Rung) {
 func (c *climber) serves(step string, before int, same bool) {
 	c.t.Helper()
 	after := c.pidInFile()
+	c.hasMasters(1)
 	masters := c.sh(`grep -alE '^nginx: master process' /proc/[0-9]*/cmdline; ls /run/nginx.pid.oldbin /run/*.nginx-hotswap 2>/dev/null || true`)
 	if (after == before) != same || masters != "/proc/"+strconv.Itoa(after)+"/cmdline" {
 		c.t.Errorf("%s: the pid file names %d, before %d; masters and leftovers: %s", step, after, before, masters)

@@ -38,14 +38,14 @@ func TestBoxRollbackInterrupted(t *testing.T) {
 type overtake struct {
 	command string
 	phase   supervisor.Phase
-	masters string
+	masters int
 }
 
 var overtaking = []overtake{
-	{"systemctl restart nginx", supervisor.Soaking, "1"},
-	{"systemctl restart nginx", supervisor.Draining, "1"},
-	{"systemctl stop nginx", supervisor.Soaking, "0"},
-	{"systemctl stop nginx", supervisor.Draining, "0"},
+	{"systemctl restart nginx", supervisor.Soaking, 1},
+	{"systemctl restart nginx", supervisor.Draining, 1},
+	{"systemctl stop nginx", supervisor.Soaking, 0},
+	{"systemctl stop nginx", supervisor.Draining, 0},
 }
 
 // goesOn ends the daemon in Soaking by one command and in Draining by another.
@@ -97,10 +97,7 @@ func (m *machine) isOvertaken(i int, c overtake) {
 	if rec.Result != supervisor.Overtaken || rec.Condemned {
 		m.t.Errorf("%s: %s, condemned: %v", rec.Result, rec.Reason, rec.Condemned)
 	}
-	// A worker that was just forked has its master's title.
-	m.eventually(c.masters+" masters", func() bool {
-		return m.sh(`grep -alE '^nginx: master process' /proc/[0-9]*/cmdline | wc -l`) == c.masters
-	})
+	m.hasMasters(c.masters)
 	if known := m.sh("cat /var/lib/nginx-hotswap/instance/nginx.json"); strings.Contains(known, "quarantine") {
 		m.t.Errorf("in quarantine: %s", known)
 	}

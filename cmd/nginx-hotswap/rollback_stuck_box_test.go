@@ -144,9 +144,7 @@ func (m *machine) leadsOn() {
 // aloneAndActive is consistent, but for the links that a stuck cycle leaves.
 func (m *machine) aloneAndActive() {
 	m.t.Helper()
-	m.eventually("one master", func() bool {
-		return m.sh(`grep -alE '^nginx: master process' /proc/[0-9]*/cmdline | wc -l`) == "1"
-	})
+	m.hasMasters(1)
 	m.sh("rm -f /run/site.sock.nginx-hotswap; systemctl reload nginx; systemctl is-active nginx")
 	m.consistent()
 }

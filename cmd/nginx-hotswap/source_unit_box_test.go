@@ -99,9 +99,7 @@ func (m *machine) isFollowed(s supervisor.Status) {
 	if m.mainPID() != s.MainPID || m.sourcePID() != s.MainPID || m.property("ActiveState") != "active" {
 		m.t.Errorf("%d serves, systemd has %d, the pid file %d, the unit is %s", s.MainPID, m.mainPID(), m.sourcePID(), m.property("ActiveState"))
 	}
-	if n := m.sh("grep -alE '^nginx: master process' /proc/[0-9]*/cmdline | wc -l"); n != "1" {
-		m.t.Errorf("%s masters", n)
-	}
+	m.hasMasters(1)
 }
 
 // A master may be named by its pid file although it is the daemon's by its unit,

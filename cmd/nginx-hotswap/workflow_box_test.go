@@ -54,7 +54,7 @@ func (w *workflow) plain() {
 	if after := w.status(); after.MainPID != before.MainPID || after.Last != nil {
 		w.t.Errorf("before %+v, after %+v", before, after)
 	}
-	w.oneMaster()
+	w.consistent()
 }
 
 func (w *workflow) newer() {
@@ -91,7 +91,7 @@ func (w *workflow) twice() {
 	if after := w.idle(); after.Last.ID == lastID(before) || after.Last.Result != supervisor.Upgraded {
 		w.t.Errorf("%+v", after.Last)
 	}
-	w.oneMaster()
+	w.consistent()
 }
 
 func (w *workflow) during() {
@@ -105,7 +105,7 @@ func (w *workflow) during() {
 	if after := w.idle(); after.Last.Result != supervisor.Upgraded {
 		w.t.Errorf("%+v", after.Last)
 	}
-	w.oneMaster()
+	w.consistent()
 	w.configure(workflowConfig)
 }
 
@@ -128,7 +128,7 @@ func (w *workflow) bad() {
 	if again := w.idle(); again.Last.ID != condemned.Last.ID {
 		w.t.Errorf("a condemned build was tried again: %+v", again.Last)
 	}
-	w.oneMaster()
+	w.consistent()
 }
 
 func (w *workflow) unfit() {
@@ -137,7 +137,7 @@ func (w *workflow) unfit() {
 	w.reload()
 	w.says("ELF", fmt.Sprintf("HUP sent to master %d", before.MainPID))
 	fit()
-	w.oneMaster()
+	w.consistent()
 }
 
 func (w *workflow) held() {
@@ -158,7 +158,7 @@ func (w *workflow) wrong() {
 	w.exits(1, "systemctl reload nginx")
 	w.says("the configuration is not loaded", "no_such_directive")
 	w.mark()
-	w.oneMaster()
+	w.consistent()
 }
 
 func (w *workflow) alone() {
@@ -198,5 +198,5 @@ func (w *workflow) ours() {
 	w.install(nextVersion(after.Running.Version, 5))
 	w.sh("systemctl reload nginx-hotswap")
 	w.idle()
-	w.oneMaster()
+	w.consistent()
 }

@@ -45,16 +45,6 @@ func (w *workflow) loaded(header string) {
 	w.eventually("the configuration is loaded", func() bool { return w.answers(header) })
 }
 
-// oneMaster waits for workers to have titles of their own: until then they look as
-// if they were masters.
-func (w *workflow) oneMaster() {
-	w.t.Helper()
-	w.eventually("one master is left", func() bool {
-		return w.sh("grep -alE '^nginx: master process' /proc/[0-9]*/cmdline | wc -l") == "1"
-	})
-	w.consistent()
-}
-
 // said is what the last reload wrote to nginx's journal.
 func (w *workflow) said() string {
 	w.t.Helper()
@@ -106,5 +96,5 @@ func (w *workflow) oneGeneration(s supervisor.Status) {
 			w.t.Errorf("its own reload was taken for another one: %s", entry["MESSAGE"])
 		}
 	}
-	w.oneMaster()
+	w.consistent()
 }
