@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
+
+	"github.com/google/renameio/v2"
 
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
@@ -64,9 +67,22 @@ func (c *cycle) pidFileVanished(path string) bool {
 }
 
 func (c *cycle) writePIDFile(pid int) {
-	if err := nginx.WritePIDFile(c.old.root, c.old.pidFile, pid); err != nil {
+	if err := putPIDFile(c.old.root, c.old.pidFile, pid); err != nil {
 		c.s.log.Warn(c.rec.Instance+": the pid file was deleted", "error", err)
 		return
 	}
 	c.s.log.Warn(fmt.Sprintf("%s: somebody has deleted the pid file %s: it is written anew and names %d", c.rec.Instance, c.old.pidFile, pid))
+}
+
+// putPIDFile writes a pid file where the master sees its directory, as nginx does, but
+// at once: nobody sees it empty.
+func putPIDFile(root *nginx.Root, path string, pid int) error {
+	return root.Directory(filepath.Dir(path), func(dir string) error {
+		err := renameio.WriteFile(filepath.Join(dir, filepath.Base(path)), fmt.Appendf(nil, "%d\n", pid), 0o644,
+			renameio.WithTempDir(dir), renameio.IgnoreUmask())
+		if err != nil {
+			return fmt.Errorf("cannot write the pid file %s: %w", path, err)
+		}
+		return nil
+	})
 }

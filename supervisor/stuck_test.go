@@ -421,7 +421,8 @@ func TestStuckOldAlone(t *testing.T) {
 			signal(s.t, s.successor, unix.SIGCONT)
 		}, "to let it go on"},
 		"pid file": {func(s *stage) {
-			if err := os.Remove(s.n.PIDPath() + nginx.OldBin); err != nil {
+			// A file that is gone would be written anew.
+			if err := os.WriteFile(s.n.PIDPath()+nginx.OldBin, []byte("nobody\n"), 0o644); err != nil {
 				s.t.Fatal(err)
 			}
 			q := request(supervisor.WaitDone)

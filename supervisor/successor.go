@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -43,7 +44,8 @@ func (c *cycle) newcomers(tree nginx.Tree) []nginx.Child {
 // runsCandidate compares what a process executes with what was verified.
 func (c *cycle) runsCandidate(p *nginx.Process) (bool, error) {
 	sha, err := nginx.HashExe(p.PID)
-	if !p.Alive() {
+	// A process that ends has let go of its binary a moment before a pidfd says so.
+	if !p.Alive() || errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strconv"
-
-	"github.com/google/renameio/v2"
 )
 
 // OldBin is what ngx_exec_new_binary appends to the name of the pid file of
@@ -35,19 +32,6 @@ func ReadPIDFile(root *Root, path string) (int, error) {
 		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	return pid, nil
-}
-
-// WritePIDFile writes a pid file below the given root as nginx does, but at once:
-// nobody sees it empty.
-func WritePIDFile(root *Root, path string, pid int) error {
-	return root.Directory(filepath.Dir(path), func(dir string) error {
-		err := renameio.WriteFile(filepath.Join(dir, filepath.Base(path)), fmt.Appendf(nil, "%d\n", pid), 0o644,
-			renameio.WithTempDir(dir), renameio.IgnoreUmask())
-		if err != nil {
-			return fmt.Errorf("cannot write the pid file %s: %w", path, err)
-		}
-		return nil
-	})
 }
 
 // ParsePID reads the contents of a pid file: digits and white space.

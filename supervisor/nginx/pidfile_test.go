@@ -70,37 +70,3 @@ func TestReadPIDFile(t *testing.T) {
 		}
 	}
 }
-
-// A pid file is written where the master sees its directory, with nothing beside it.
-func TestWritePIDFile(t *testing.T) {
-	dir := t.TempDir()
-	root, err := openRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	if err := os.Mkdir(filepath.Join(dir, "run"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("/run", filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
-	for _, pid := range []int{4711, 12} {
-		if err := WritePIDFile(root, "/link/nginx.pid", pid); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := ReadPIDFile(root, "/run/nginx.pid"); got != pid || err != nil {
-			t.Errorf("got %d, %v", got, err)
-		}
-	}
-	left, err := os.ReadDir(filepath.Join(dir, "run"))
-	if err != nil || len(left) != 1 {
-		t.Fatalf("%v, %v", left, err)
-	}
-	if info, err := left[0].Info(); err != nil || info.Mode() != 0o644 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
-	if err := WritePIDFile(root, "/missing/nginx.pid", 12); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("got %v", err)
-	}
-}
