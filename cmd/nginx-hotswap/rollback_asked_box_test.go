@@ -59,11 +59,22 @@ func (m *machine) undoesWhileSoaking() {
 	load := m.startLoad()
 	m.install(nextVersion(before.Running.Version, 1))
 	m.reaches(supervisor.Soaking)
+	m.losesPIDFile()
 	m.exits(supervisor.ExitOK, "nginx-hotswap rollback")
 	after := m.cycleAfter(lastID(before))
 	load.lossless()
 	m.oldServes(before, after, "rollback was asked for")
 	m.leftAlone(after, "rollback was asked for")
+}
+
+// losesPIDFile deletes the pid file that systemd follows the successor by: it is
+// written anew, from within the sandbox.
+func (m *machine) losesPIDFile() {
+	m.t.Helper()
+	m.sh("cp /run/nginx.pid /tmp/successor && rm /run/nginx.pid")
+	m.eventually("the pid file is there again", func() bool {
+		return m.sh("! cmp -s /run/nginx.pid /tmp/successor || echo it is") != ""
+	})
 }
 
 // leftAlone checks that what was undone is not tried again, even by a daemon
@@ -103,6 +114,7 @@ func (m *machine) waitsForConfirm() {
 	if text := m.sh("nginx-hotswap status"); !strings.Contains(text, "nginx-hotswap confirm nginx") {
 		m.t.Errorf("status does not say what it waits for:\n%s", text)
 	}
+	m.losesPIDFile()
 	m.exits(supervisor.ExitOK, "nginx-hotswap confirm")
 	after := m.cycleAfter(lastID(before))
 	load.lossless()
