@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"regexp"
 	"testing"
 	"time"
 
@@ -34,6 +35,38 @@ func TestNothingToConfirmWithoutOld(t *testing.T) {
 			stop()
 			if rec := history(t, r.store)[0]; rec.Confirmed {
 				t.Error("the record says that somebody has confirmed it")
+			}
+		})
+	}
+}
+
+// KeepOldSec goes on when somebody has confirmed: nothing says then that the old
+// version would come back, nor that its master went.
+func TestConfirmedAndKept(t *testing.T) {
+	t.Parallel()
+	for keep, says := range map[time.Duration]string{
+		time.Hour:           "is kept for another (59min|1h)",
+		supervisor.Infinity: `is kept \(KeepOldSec=infinity\)$`,
+		0:                   "goes$",
+	} {
+		t.Run(keep.String(), func(t *testing.T) {
+			t.Parallel()
+			n := start(t, site(t))
+			c := quick()
+			c.Upgrade.ConfirmManual, c.Upgrade.KeepOldSec = true, keep
+			r := runByHand(t, n, newStore(t), c)
+			data, _ := n.Newer(t, '9')
+			nginxtest.Install(t, n.Binary, data)
+			r.askUntil(t, request(supervisor.WaitVerdict), supervisor.Draining)
+			r.waitFor(t, "somebody is asked", func(s supervisor.Status) bool { return s.Cycle != nil && s.Cycle.ConfirmUntil != nil })
+			q := request(supervisor.WaitVerdict)
+			q.Action = supervisor.ActionConfirm
+			out, err := r.Do(t.Context(), q)
+			if err != nil || out.Code != supervisor.ExitOK || !regexp.MustCompile(says).MatchString(out.Text) {
+				t.Errorf("got %+v, %v", out, err)
+			}
+			if s := r.Status(); s.Cycle != nil && s.Cycle.ConfirmUntil != nil || s.Reason != "" {
+				t.Errorf("somebody is still asked: %+v", s)
 			}
 		})
 	}

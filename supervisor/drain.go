@@ -49,16 +49,6 @@ func (c *cycle) drain(context.Context) error {
 	return nil
 }
 
-// askedSince is since when a person is asked to confirm. That may not have been so
-// when the old master began to drain, if the daemon was started anew.
-func (c *cycle) askedSince() time.Time {
-	if c.rec.Asked == nil {
-		c.rec.Asked = moment(time.Now())
-		c.save()
-	}
-	return *c.rec.Asked
-}
-
 // alarm pokes a time span after a moment and returns the time; without end it
 // is zero.
 func (c *cycle) alarm(from time.Time, span time.Duration) time.Time {
@@ -147,33 +137,6 @@ func (c *cycle) onlyOldListens() bool {
 	c.s.audit().Cycle(EventReload, c.rec, 0, "since the reload %s does not listen on %s any more: old master %d, which still does, goes now",
 		c.rec.Successor.Version, missing[0], c.old.PID)
 	return true
-}
-
-// confirmed is the part of Draining that waits for a person.
-func (c *cycle) confirmed() (bool, error) {
-	if !c.cfg.ConfirmManual || c.rec.Confirmed {
-		return true, nil
-	}
-	if c.noWayBack() {
-		c.nothingToConfirm()
-		return true, nil
-	}
-	if !c.confirmUntil.IsZero() && !time.Now().Before(c.confirmUntil) {
-		return false, errUnconfirmed
-	}
-	return false, nil
-}
-
-// nothingToConfirm tells that nobody is waited for any more: the old master cannot
-// come back.
-func (c *cycle) nothingToConfirm() {
-	if c.s.snapshot().note == "" {
-		return // it was told
-	}
-	c.show(func(s *CycleStatus) { s.ConfirmUntil = nil })
-	c.s.publish(func(v *view) { v.note = "" })
-	c.s.log.Warn(fmt.Sprintf("%s: old master %d is gone, or somebody has told it to go: there is no way back to it, so there is nothing to confirm",
-		c.rec.Instance, c.old.PID))
 }
 
 func forked(tree nginx.Tree) []nginx.Child {

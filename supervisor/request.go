@@ -183,27 +183,6 @@ func (s *Supervisor) undo(c *cycle, r request) {
 	}
 }
 
-// confirm lets go of the old master.
-func (c *cycle) confirm() Outcome {
-	if !c.cfg.ConfirmManual {
-		return Outcome{Code: ExitFailure, Text: "there is nothing to confirm: Confirm=auto", Cycle: c.rec.ID}
-	}
-	if c.goesBack() {
-		return Outcome{Code: ExitRolledBack, Cycle: c.rec.ID, Result: RolledBack,
-			Text: fmt.Sprintf("too late to confirm %s: %s; going back to %s", c.rec.Successor.Version, c.rec.Reason, c.rec.Old.Version)}
-	}
-	if !c.verdict {
-		return Outcome{Code: ExitDeferred, Text: "the verdict is not known yet", Cycle: c.rec.ID}
-	}
-	c.rec.Confirmed = true
-	c.s.publish(func(v *view) { v.note = "" })
-	if err := c.s.store.SaveRunning(c.rec); err != nil {
-		return Outcome{Code: ExitFailure, Text: fmt.Sprintf("confirmed, but cannot write the record: %v", err), Cycle: c.rec.ID}
-	}
-	c.poke()
-	return Outcome{Code: ExitOK, Text: fmt.Sprintf("confirmed: %s stays, the old master %d goes", c.rec.Successor.Version, c.rec.Old.PID), Cycle: c.rec.ID, Result: Upgraded}
-}
-
 // forSameBuild reports whether what is on disk now is what the cycle is for.
 func (c *cycle) forSameBuild() (bool, error) {
 	now, err := c.s.compare(c.old)

@@ -77,14 +77,6 @@ func (c *cycle) probesText() string {
 	return plural(c.prober.total, "round") + " of probes"
 }
 
-// untilConfirmed says what a person has to do, and by when.
-func (c *cycle) untilConfirmed() string {
-	if !c.cfg.ConfirmManual || c.rec.Confirmed {
-		return ""
-	}
-	return fmt.Sprintf("; without `nginx-hotswap confirm %s` within %s it comes back", c.rec.Instance, FormatTimeSpan(c.cfg.ConfirmTimeoutSec))
-}
-
 func (c *cycle) keptHow() string {
 	if c.cfg.ConfirmManual && !c.rec.Confirmed {
 		return fmt.Sprintf("until `nginx-hotswap confirm %s`, or for %s and then comes back", c.rec.Instance, FormatTimeSpan(c.cfg.ConfirmTimeoutSec))
