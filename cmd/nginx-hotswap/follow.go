@@ -106,12 +106,9 @@ func (f *follower) settle(ok bool) bool {
 
 // lost tells a daemon that is gone from one that does not answer.
 func (f *follower) lost(err error) error {
-	select {
-	case _, ok := <-f.changes:
-		if !ok {
-			return errDaemonGone
-		}
-	default:
+	// The question may fail a moment before the end of the changes is known.
+	if !f.settle(true) {
+		return errDaemonGone
 	}
 	return err
 }

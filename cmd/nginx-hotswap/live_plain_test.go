@@ -39,6 +39,13 @@ func TestPlainView(t *testing.T) {
 	show(8*time.Second, down, left(1, 0))
 	show(time.Second, down, left())
 	show(time.Second, under("blog", goingBack()))
+	// The first look after both: the cause comes first.
+	unwell := goingBack()
+	cycle := *unwell.Cycle
+	cycle.Reason = "https://shop.example/: status 502, not 200"
+	cycle.Probes = []supervisor.ProbeStatus{{Target: "https://shop.example/", Text: "status 502, not 200", Asked: noon.Add(-18 * time.Second)}}
+	unwell.Cycle = &cycle
+	show(time.Second, under("shop", unwell))
 	golden(t, "plain", strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"))
 }
 

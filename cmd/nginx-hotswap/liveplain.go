@@ -85,6 +85,7 @@ func (p *plainView) cycle(s supervisor.Status, t *toldOf, now time.Time) {
 	for ; t.steps < len(c.Steps); t.steps++ {
 		step := c.Steps[t.steps]
 		if step.Phase.IsWayBack() {
+			p.probes(s, t, now) // the cause comes first
 			p.back(s, t, step.Started.In(now.Location()))
 		}
 		text := string(step.Phase)
@@ -93,10 +94,10 @@ func (p *plainView) cycle(s supervisor.Status, t *toldOf, now time.Time) {
 		}
 		p.say(s, step.Started.In(now.Location()), "%s", text)
 	}
+	p.probes(s, t, now)
 	if c.Reason != "" {
 		p.back(s, t, now)
 	}
-	p.probes(s, t, now)
 	p.drain(s, t, now)
 }
 

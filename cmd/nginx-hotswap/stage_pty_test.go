@@ -36,7 +36,7 @@ func newStage(t *testing.T) *stage {
 	}
 	g := &stage{t: t, dir: t.TempDir(), server: n}
 	g.write("etc/nginx-hotswap.conf", "[Supervisor]\nUnits=nginx-hotswap-test-none.service\nAutomatic=no\nSettleSec=100ms\n"+
-		"[Upgrade]\nSoakSec=1s\nKeepOldSec=0\n")
+		"[Upgrade]\nSoakSec=2s\nKeepOldSec=0\n")
 	g.write("etc/instance.d/site.conf", "[Instance]\nPIDFile="+n.PIDPath()+"\n[Probe]\nURL=http://"+n.Listen+"/\nIntervalSec=100ms\n")
 	if err := n.start(); err != nil {
 		t.Fatal(err)

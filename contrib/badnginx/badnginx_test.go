@@ -92,7 +92,7 @@ func TestHelper(t *testing.T) {
 
 func TestCrashAfter(t *testing.T) {
 	t.Parallel()
-	const after = 3 * time.Second
+	const after = 5 * time.Second // in which it answers
 	began := time.Now()
 	n := start(t, CrashAfter, after)
 	if status, _, err := get(n); err != nil || status != 200 {

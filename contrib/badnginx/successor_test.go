@@ -57,7 +57,7 @@ func TestExitAtStart(t *testing.T) {
 
 func TestExitMasterAfter(t *testing.T) {
 	t.Parallel()
-	const after = 5 * time.Second // in which its workers are seen
+	const after = 8 * time.Second // in which its workers are seen
 	began := time.Now()
 	n := upgrade(t, ExitMasterAfter, after)
 	next := successor(t, n)

@@ -105,14 +105,14 @@ func (n *Nginx) Launch(tb testing.TB) {
 // Serves reports whether a master waits for signals and has workers that all
 // accept.
 func Serves(master nginx.ID) bool {
-	tree, err := nginx.ReadTree(master)
-	if err != nil || len(tree.With(nginx.RoleWorker)) == 0 || len(tree.With(nginx.RoleStarting)) > 0 {
+	// A signal that comes before the master waits for the first time is noted and
+	// then slept over. Once it waits it has forked all of its workers.
+	signals, err := nginx.ReadSignals(master.PID)
+	if err != nil || !signals.Waiting() {
 		return false
 	}
-	// A signal that comes before the master waits for the first time is noted and
-	// then slept over.
-	signals, err := nginx.ReadSignals(master.PID)
-	return err == nil && signals.Waiting()
+	tree, err := nginx.ReadTree(master)
+	return err == nil && len(tree.With(nginx.RoleWorker)) > 0 && len(tree.With(nginx.RoleStarting)) == 0
 }
 
 // PID reads the pid file.

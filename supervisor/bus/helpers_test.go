@@ -23,6 +23,7 @@ import (
 const childEnv = "BUS_TEST_RUNTIME"
 
 func TestMain(m *testing.M) {
+	answerLimit = time.Minute // what is meant to be answered is, however busy the machine is
 	if socket := os.Getenv(nobodyEnv); socket != "" {
 		if err := beNobody(socket, os.Args[1]); err != nil {
 			fmt.Println(err)
@@ -37,7 +38,6 @@ func TestMain(m *testing.M) {
 		fmt.Println("let in")
 		os.Exit(0)
 	}
-	answerLimit = time.Minute // what is meant to be answered is, however busy the machine is
 	os.Exit(m.Run())
 }
 

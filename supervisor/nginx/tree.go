@@ -54,7 +54,12 @@ func readChild(pid, master int) (Child, bool) {
 	if err != nil {
 		return Child{}, false
 	}
-	c := Child{ID: ID{PID: pid, Start: stat.Start}, Role: title.Role, Executed: stat.Executed() && sameUsers(pid, master)}
+	c := Child{ID: ID{PID: pid, Start: stat.Start}, Role: title.Role}
+	if stat.Executed() {
+		if c.Executed, err = sameUsers(pid, master); err != nil {
+			return Child{}, false // it has just gone
+		}
+	}
 	switch {
 	case stat.Executed() && !c.Executed:
 		// A worker that somebody has broken into can execute what it likes and
@@ -140,6 +145,12 @@ func IsMaster(pid int) bool {
 	if err != nil {
 		return false
 	}
-	parent, err := ReadTitle(stat.PPID)
-	return err != nil || parent.Role != RoleMaster || stat.Executed() && sameUsers(pid, stat.PPID)
+	if parent, err := ReadTitle(stat.PPID); err != nil || parent.Role != RoleMaster {
+		return true
+	}
+	if !stat.Executed() {
+		return false
+	}
+	same, err := sameUsers(pid, stat.PPID)
+	return err == nil && same
 }

@@ -57,11 +57,11 @@ func ParseUsers(status []byte) (Users, error) {
 }
 
 // sameUsers reports whether two processes have the same users.
-func sameUsers(a, b int) bool {
+func sameUsers(a, b int) (bool, error) {
 	of, err := ReadUsers(a)
 	if err != nil {
-		return false
+		return false, err
 	}
 	other, err := ReadUsers(b)
-	return err == nil && of == other
+	return of == other, err
 }

@@ -153,7 +153,7 @@ int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
 	serving |= client >= 0;
 #elif defined(EXEC_AT_FIRST_REQUEST)
 	if (client >= 0)
-		execute("nginx: master process nginx", "3");
+		execute("nginx: master process nginx", "30");
 #else
 	if (client >= 0)
 		crash();

@@ -99,7 +99,7 @@ func TestAskNobody(t *testing.T) {
 }
 
 func TestAskTCP(t *testing.T) {
-	if got := (Target{TCP: serve(t, silence)}).Ask(t.Context()); got.Outcome != Connected {
+	if got := (Target{TCP: serve(t, silence), Timeout: time.Minute}).Ask(t.Context()); got.Outcome != Connected {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -120,7 +120,7 @@ func TestAskUnix(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{short, long, abstract} {
-		if got := (Target{URL: "http://localhost/", Unix: name}).Ask(t.Context()); got.Status != 200 {
+		if got := (Target{URL: "http://localhost/", Unix: name, Timeout: time.Minute}).Ask(t.Context()); got.Status != 200 {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -133,7 +133,7 @@ func TestAskUnix(t *testing.T) {
 func TestAskSecondAddress(t *testing.T) {
 	_, port, _ := net.SplitHostPort(serve(t, answer(ok)))
 	for _, host := range []string{"[::]", "0.0.0.0", "example.org"} {
-		if got := (Target{URL: "http://" + host + ":" + port + "/"}).Ask(t.Context()); got.Status != 200 {
+		if got := (Target{URL: "http://" + host + ":" + port + "/", Timeout: time.Minute}).Ask(t.Context()); got.Status != 200 {
 			t.Errorf("%s: %+v", host, got)
 		}
 	}

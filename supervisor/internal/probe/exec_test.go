@@ -28,7 +28,7 @@ func TestExec(t *testing.T) {
 		"left behind": {"sleep 1 & exit 0", "exit-0", "exit status 0"},
 	}
 	for name, test := range tests {
-		got := (Target{Exec: []string{"/bin/sh", "-c", test.script}}).Ask(t.Context())
+		got := (Target{Exec: []string{"/bin/sh", "-c", test.script}, Timeout: time.Minute}).Ask(t.Context())
 		if got.Outcome != test.outcome || !strings.HasPrefix(got.Text, test.text) || len(got.Text) > 200 {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nginx-hotswap/nginx-hotswap/contrib/freeport"
 	"github.com/nginx-hotswap/nginx-hotswap/contrib/nginxtest"
 	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
@@ -62,12 +63,13 @@ func TestNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	address := freeport.Address(t) // nobody has it in ours
 	var l net.Listener
 	if err := n.Do(func() (err error) {
 		if err := loopbackUp(); err != nil {
 			return err
 		}
-		l, err = net.Listen("tcp4", "127.0.0.1:0")
+		l, err = net.Listen("tcp4", address)
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -75,7 +77,7 @@ func TestNamespace(t *testing.T) {
 	serveOn(t, l, answer(ok))
 	url := "http://" + l.Addr().String() + "/"
 	for range 20 {
-		if got := (Target{URL: url, In: n}).Ask(t.Context()); got.Status != 200 {
+		if got := (Target{URL: url, In: n, Timeout: time.Minute}).Ask(t.Context()); got.Status != 200 {
 			t.Fatalf("in its namespace: %+v", got)
 		}
 		if got := (Target{URL: url}).Ask(t.Context()); got.Outcome != Refused {
@@ -91,7 +93,7 @@ func TestNamespace(t *testing.T) {
 		t.Errorf("in the namespace of Differential.In: %s", texts(found))
 	}
 	script := fmt.Sprintf("[ \"$(readlink /proc/self/ns/net)\" != %q ]", before)
-	if got := (Target{Exec: []string{"/bin/sh", "-c", script}, In: n}).Ask(t.Context()); got.Outcome != exited(0) {
+	if got := (Target{Exec: []string{"/bin/sh", "-c", script}, In: n, Timeout: time.Minute}).Ask(t.Context()); got.Outcome != exited(0) {
 		t.Errorf("a program: %+v", got)
 	}
 	nginxtest.Eventually(t, "no thread is left elsewhere", func() bool { return threadsElsewhere(t, before) == 0 })
@@ -144,7 +146,7 @@ func TestNamespaceOurs(t *testing.T) {
 	defer n.Close()
 	address := serve(t, answer(ok))
 	for _, in := range []*Namespace{nil, n} { // neither needs a privilege
-		if got := (Target{URL: "http://" + address, In: in}).Ask(t.Context()); got.Status != 200 {
+		if got := (Target{URL: "http://" + address, In: in, Timeout: time.Minute}).Ask(t.Context()); got.Status != 200 {
 			t.Errorf("got %+v", got)
 		}
 	}

@@ -47,7 +47,7 @@ func TestAskHTTPS(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			target := Target{URL: "https://" + serve(t, test.handle) + "/", Host: test.host}
+			target := Target{URL: "https://" + serve(t, test.handle) + "/", Host: test.host, Timeout: time.Minute}
 			if test.outcome == Timeout {
 				target.Timeout = 200 * time.Millisecond
 			}

@@ -70,7 +70,7 @@ func TestRun(t *testing.T) {
 	}
 	defer u.Close()
 	input, end := io.Pipe()
-	time.AfterFunc(200*time.Millisecond, func() { end.Close() })
+	time.AfterFunc(2*time.Second, func() { end.Close() })
 	file := filepath.Join(t.TempDir(), "report.json")
 	out, err := run(t, input, "run", "--until-eof", "--json", file, "--target", "kind=stream,clients=2,url=http://"+u.Addr())
 	if err != nil {
@@ -98,7 +98,7 @@ func TestRunFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Close() // nobody listens any more
-	out, err := run(t, nil, "run", "--duration", "50ms", "--json", "-", "--target", "url=http://"+u.Addr())
+	out, err := run(t, nil, "run", "--duration", "1s", "--json", "-", "--target", "url=http://"+u.Addr())
 	if err == nil || !strings.Contains(err.Error(), "requests failed") {
 		t.Errorf("error is %v", err)
 	}
