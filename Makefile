@@ -108,7 +108,7 @@ bench-rollback: deps build ## how long the way back takes, and what it costs (RU
 test: deps lint test-unit test-box test-packages bench-quick ## everything that CI runs
 
 test-unit: ## unit tests and real nginx
-	$(GO) test -race -shuffle=on -parallel 4 ./...
+	$(GO) test -race -shuffle=on -parallel 4 -timeout 20m ./...
 
 BOX_TEST = CGO_ENABLED=0 $(GO) test -count=1 -p 1 -parallel 4 -tags box -timeout 30m ./supervisor/systemd ./cmd/nginx-hotswap -run
 # What differs between releases of nginx and systemd.

@@ -32,7 +32,7 @@ func (s *Supervisor) adoptForeign(ctx context.Context, rec *Record, condemned bo
 			result, err = c.run(ctx, Starting)
 		}
 	}
-	s.concluded(c, result, files+s.workers())
+	s.concluded(c, result, files+c.atEnd)
 	if err != nil {
 		s.log.Info(fmt.Sprintf("%s: the cycle is interrupted and will be continued", s.instance.Name), "cause", err)
 	}

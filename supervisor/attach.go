@@ -113,9 +113,17 @@ func (s *Supervisor) detach() {
 	if s.current == nil {
 		return
 	}
+	s.publish(func(v *view) { v.main, v.successor = nil, nil })
+	s.release()
+}
+
+// release lets go of the master and leaves what is shown.
+func (s *Supervisor) release() {
+	if s.current == nil {
+		return
+	}
 	s.current.Close()
 	s.current = nil
-	s.publish(func(v *view) { v.main, v.successor = nil, nil })
 	s.onAttach()
 }
 
@@ -130,7 +138,7 @@ func (s *Supervisor) notAttached(err error) {
 	if s.snapshot().problem == text {
 		return
 	}
-	s.publish(func(v *view) { v.problem = text })
+	s.publish(func(v *view) { v.main, v.successor, v.problem = nil, nil, text })
 	if errors.Is(err, ErrNotRunning) {
 		s.audit().Event(EventDetached, 0, nil, "%s", text)
 		return

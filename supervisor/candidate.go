@@ -62,9 +62,21 @@ func (s *Supervisor) compare(m *master) (*candidate, error) {
 	c := &candidate{file: f, path: m.binary, build: Build{SHA256: m.build.SHA256}}
 	if err := s.fill(c, m); err != nil || c.same && len(c.replaced) == 0 {
 		f.Close()
-		return nil, err
+		return nil, m.unlessEnded(err)
 	}
 	return c, nil
+}
+
+// unlessEnded adds to an error that the master has just ended, if it has: in its last
+// moment its files cannot be read any more.
+func (m *master) unlessEnded(err error) error {
+	if err == nil || errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	if m.ExitWithin(lastMoment); m.Alive() {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotRunning, err)
 }
 
 func (s *Supervisor) fill(c *candidate, m *master) (err error) {

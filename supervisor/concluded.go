@@ -2,18 +2,28 @@ package supervisor
 
 import (
 	"fmt"
+
+	"github.com/nginx-hotswap/nginx-hotswap/supervisor/nginx"
 )
 
 // concluded draws the consequences of a cycle for what comes next.
 func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
-	s.publish(func(v *view) { v.phase, v.successor, v.note, v.cycle = Idle, nil, "", nil })
+	s.publish(func(v *view) {
+		v.phase, v.successor, v.note, v.cycle = Idle, nil, "", nil
+		switch { // of the old master nothing is to be said any more
+		case result.isUpgrade():
+			c.showSuccessor(v)
+		case result == Overtaken, result == Lost:
+			v.main = nil
+		}
+	})
 	if result == Deferred && s.deferred(inputs) {
 		return // whatever has come meanwhile is seen when the pause is over
 	}
 	s.Poke() // something may have come meanwhile
 	switch result {
 	case Upgraded, Adopted:
-		s.detach() // the next look attaches to the successor
+		s.release() // the next look attaches to the successor, which is shown already
 		s.remember(func(a *Attachment) {
 			a.settle(a.Restored != nil && a.Restored.SHA256 == c.rec.Successor.SHA256)
 		})
@@ -26,6 +36,18 @@ func (s *Supervisor) concluded(c *cycle, result Result, inputs string) {
 		s.remember(func(a *Attachment) { a.Refused.Inputs = inputs })
 	case "": // interrupted
 		s.answer(WaitDone, Outcome{Code: ExitFailure, Text: fmt.Sprintf("interrupted in %s; the daemon, or the same command, goes on from there", c.rec.Phase), Cycle: c.rec.ID})
+	}
+}
+
+// showSuccessor shows what serves from now on, until the next look attaches to it.
+func (c *cycle) showSuccessor(v *view) {
+	id := c.rec.Successor.ID()
+	v.main, v.running = &id, Build{Version: nginx.Version{Number: c.rec.Successor.Version}, SHA256: c.rec.Successor.SHA256}
+	if c.successor == nil {
+		return
+	}
+	if since, err := c.successor.Started(); err == nil {
+		v.since = since
 	}
 }
 

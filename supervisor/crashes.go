@@ -24,11 +24,11 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 			continue
 		}
 		exit := p.Exit()
-		if !exit.Known && c.askAgain(id) {
-			continue
-		}
 		if !exit.Known {
-			exit = c.loggedExit(id.PID)
+			exit = c.loggedExit(c.rec.Successor.PID, id.PID)
+		}
+		if !exit.Known && c.askAgain(p) {
+			continue
 		}
 		c.forget(id)
 		if exit.Known && exit.Signal == 0 && exit.Code == 0 && c.replaced(tree, id) {
@@ -98,10 +98,19 @@ func (c *cycle) save() {
 }
 
 // askAgain looks a little later: the kernel tells how a process ended once its
-// parent has reaped it, which is after its exit is noticed.
-func (c *cycle) askAgain(id nginx.ID) bool {
-	const pause, times = 5 * time.Millisecond, 20
-	if c.asked[id]++; c.asked[id] > times {
+// parent has reaped it, which is after its exit is noticed, and where the kernel does
+// not, its parent's log tells a little later still.
+func (c *cycle) askAgain(p *nginx.Process) bool {
+	const pause, toWrite = 5 * time.Millisecond, 100 * time.Millisecond
+	limit := reapLimit
+	if p.Reaped() {
+		limit = toWrite
+	}
+	now := time.Now()
+	if end, ok := c.asked[p.ID]; !ok || end.After(now.Add(limit)) {
+		c.asked[p.ID] = now.Add(limit)
+	}
+	if now.After(c.asked[p.ID]) {
 		return false
 	}
 	time.AfterFunc(pause, c.poke)

@@ -54,10 +54,11 @@ type cycle struct {
 	undo                    bool      // a person wants the old version back
 	takenBack               bool      // somebody else has told the successor to go
 	hupSent                 bool
-	noWay                   bool // back to old, see noWayBack
+	atEnd                   string // old's workers then
+	noWay                   bool   // back to old, see noWayBack
 	restoreDone             bool
 	confirmUntil            time.Time
-	asked                   map[nginx.ID]int
+	asked                   map[nginx.ID]time.Time // workers that are gone, and until when it is asked how they ended
 	orphaned                map[nginx.ID]bool
 	quitAsked               time.Time // when the successor got QUIT last
 	searched                bool      // for workers that nobody has seen
@@ -76,7 +77,7 @@ type cycle struct {
 
 func (s *Supervisor) newCycle(ctx context.Context, m *master, rec *Record) *cycle {
 	c := &cycle{s: s, cfg: s.instance.Upgrade, rec: rec, old: m, wake: make(chan struct{}, 1),
-		watched: make(map[nginx.ID]*nginx.Process), workers: make(map[nginx.ID]bool), asked: make(map[nginx.ID]int),
+		watched: make(map[nginx.ID]*nginx.Process), workers: make(map[nginx.ID]bool), asked: make(map[nginx.ID]time.Time),
 		orphaned: make(map[nginx.ID]bool), limits: s.limits}
 	c.ctx, c.stop = context.WithCancel(ctx)
 	c.watchExit(m.Process)

@@ -112,7 +112,12 @@ func (s *Supervisor) objection(c *candidate) string {
 		return "Automatic=no"
 	case c.same && !s.watchLibraries:
 		return fmt.Sprintf("%s replaced, and WatchLibraries=no", replacedText(c.replaced))
-	case s.stillRefused(c):
+	}
+	if refusal := s.afterPredecessor(); refusal != nil {
+		s.retryIn(pauseUnit) // its end is no event
+		return refusal.Error()
+	}
+	if s.stillRefused(c) {
 		return s.attachment.Refused.Text
 	}
 	if rest := s.settle - c.age(); rest > 0 {
@@ -122,9 +127,26 @@ func (s *Supervisor) objection(c *candidate) string {
 	return s.packageTransaction()
 }
 
+// afterPredecessor says that a build waits for the end of the upgrade before, which
+// somebody else has begun or which was lost to us.
+func (s *Supervisor) afterPredecessor() *Refusal {
+	stat, err := nginx.ReadStat(s.current.PID)
+	if err != nil {
+		return nil
+	}
+	refusal := s.current.predecessor(stat)
+	if refusal != nil && s.snapshot().pending != refusal.Error() {
+		s.audit().Event(EventWaiting, s.current.PID, nil, "a new binary is there, but %v", refusal)
+	}
+	return refusal
+}
+
 // inputs identifies everything cheap to see that a refusal may have depended
-// on: the candidate, the main configuration file, and the last reload.
-func (s *Supervisor) inputs(c *candidate) string { return s.files(c.build.Key()) + s.workers() }
+// on: the candidate, the main configuration file, the last reload, and the
+// predecessor.
+func (s *Supervisor) inputs(c *candidate) string {
+	return s.files(c.build.Key()) + s.current.workers()
+}
 
 func (s *Supervisor) files(key string) string {
 	info, err := s.current.root.Stat(s.current.files.Config)
@@ -134,13 +156,17 @@ func (s *Supervisor) files(key string) string {
 	return fmt.Sprint(key, " ", info.Size(), info.ModTime().UnixNano())
 }
 
-// workers tells one load of the configuration from the next.
-func (s *Supervisor) workers() string {
+// workers tells one load of the configuration from the next, and a master whose
+// predecessor is there from one that has none any more.
+func (m *master) workers() string {
 	var text strings.Builder
-	if tree, err := nginx.ReadTree(s.current.ID); err == nil {
+	if tree, err := nginx.ReadTree(m.ID); err == nil {
 		for _, w := range tree.With(nginx.RoleWorker) {
 			text.WriteString(fmt.Sprint(" ", w.Start))
 		}
+	}
+	if stat, err := nginx.ReadStat(m.PID); err == nil && m.predecessor(stat) != nil {
+		text.WriteString(fmt.Sprint(" after ", stat.PPID))
 	}
 	return text.String()
 }
@@ -189,10 +215,10 @@ func (s *Supervisor) cycle(ctx context.Context, candidate *candidate, origin Ori
 	defer c.close()
 	c.candidate = candidate
 	rec.Drift = s.drift(m)
-	files, workers := s.files(candidate.build.Key()), s.workers()
+	files, workers := s.files(candidate.build.Key()), m.workers()
 	result, err := c.run(ctx, Verifying)
 	if result == RolledBack || result == Stuck {
-		workers = s.workers() // the way back has started them anew, which is no reload
+		workers = c.atEnd
 	}
 	s.concluded(c, result, files+workers)
 	return result, err

@@ -15,9 +15,8 @@ var errOvertaken = errors.New("somebody else took over")
 
 // finish closes the cycle with a result and tells everybody.
 func (c *cycle) finish(result Result, reason string) Result {
-	now := time.Now()
-	c.rec.finish(result, reason, now)
-	c.samples.end()
+	c.samples.end() // none is later than the end
+	c.rec.finish(result, reason, time.Now())
 	c.clearOldBin()
 	switch {
 	case c.old.Alive():
@@ -43,6 +42,7 @@ func (c *cycle) finish(result Result, reason string) Result {
 	if err := c.s.store.Close(c.rec, c.s.keepHistory); err != nil {
 		c.s.log.Error("cannot write the history", "error", err)
 	}
+	c.atEnd = c.old.workers() // the way back has started them; others that come after the answer are those of a reload
 	c.tell(result, reason)
 	c.s.finished(c.rec)
 	return result
@@ -146,6 +146,7 @@ func (c *cycle) refuse(r *Refusal) Result {
 	c.unlinkKept()
 	c.rec.finish(result, r.Error(), time.Now())
 	c.samples.end()
+	c.atEnd = c.old.workers()
 	again := c.s.refusedBefore(c.rec.Successor.Key(), string(r.Reason))
 	if result == Rejected && !again {
 		if err := c.s.store.Close(c.rec, c.s.keepHistory); err != nil {

@@ -25,6 +25,9 @@ import (
 // process, so one of our own would not stand in our way.
 const lockEnv = "SUPERVISOR_TEST_LOCK"
 
+// oldKernelEnv makes the test binary run its tests as on a kernel before Linux 6.15.
+const oldKernelEnv = "SUPERVISOR_TEST_OLD_KERNEL"
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(lockEnv); path != "" {
 		if err := holdLock(path, os.Args[1]); err != nil {
@@ -32,6 +35,12 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if os.Getenv(oldKernelEnv) != "" {
+		if err := nginxtest.OldKernel(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -188,7 +197,7 @@ func lightTraffic(t *testing.T, n *nginxtest.Nginx) (stop func()) {
 	if n.Unix != "" {
 		targets = append(targets, traffic.Target{Kind: traffic.Unix, URL: "http://localhost/", Unix: n.Unix, Clients: 1})
 	}
-	load, err := traffic.Start(traffic.Config{Targets: targets})
+	load, err := traffic.Start(traffic.Config{Targets: targets, Timeout: time.Minute}) // a test may stop a worker for a while
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func TestNextCycleGoesByTheNewConfiguration(t *testing.T) {
 	n := start(t, traffic.Site{})
 	c := quick()
 	c.Automatic = false
-	c.Upgrade.SoakSec = time.Second
+	c.Upgrade.SoakSec = 5 * time.Second
 	r := run(t, n, newStore(t), c)
 	r.upToDate(t)
 	nginxtest.Install(t, n.Binary, newer(t, n))
@@ -51,7 +51,7 @@ func TestNoCycleAfterAutomaticNo(t *testing.T) {
 			t.Parallel()
 			n := start(t, traffic.Site{})
 			c := quick()
-			c.Upgrade.SoakSec = time.Second
+			c.Upgrade.SoakSec = 5 * time.Second
 			r := run(t, n, newStore(t), c)
 			r.upToDate(t)
 			data, version := n.Newer(t, '9')

@@ -120,7 +120,7 @@ func TestPlaceOfAnInterruptedCycle(t *testing.T) {
 	line := supervisor.NewLine(1)
 	inLine := func(o *supervisor.Options) { o.Line = line }
 	c := quick()
-	c.Upgrade.SoakSec = time.Second
+	c.Upgrade.SoakSec = 5 * time.Second
 	first := run(t, n, store, c, inLine)
 	first.waitFor(t, "it goes on", func(s supervisor.Status) bool { return s.Phase == supervisor.Soaking })
 	other, otherStore := start(t, traffic.Site{}), newStore(t)

@@ -56,20 +56,33 @@ func (c *cycle) readLogs() {
 	c.lines = c.lines[max(0, len(c.lines)-maxLogLines):]
 }
 
-// loggedExit is what the successor wrote about the end of a worker, or for 0
-// what the old master wrote about that of the successor.
-func (c *cycle) loggedExit(worker int) nginx.Exit {
+// loggedExit is what a master wrote about the end of a child, or for 0 of a successor
+// that was not seen.
+func (c *cycle) loggedExit(master, child int) nginx.Exit {
 	c.readLogs()
 	for _, line := range c.lines {
-		child, ok := line.Child()
-		switch {
-		case !ok:
-		case worker == 0 && line.PID == c.rec.Old.PID && child.Process == "new binary process",
-			worker != 0 && line.PID == c.rec.Successor.PID && child.PID == worker:
-			return child.Exit
+		told, ok := line.Child()
+		if ok && line.PID == master && (told.PID == child || child == 0 && told.Process == "new binary process") {
+			return told.Exit
 		}
 	}
 	return nginx.Exit{}
+}
+
+// writeLimit is how long a master that has reaped a child may take to write that to
+// its log.
+const writeLimit = 20 * time.Millisecond
+
+// successorExit is how the successor ended, by the kernel or else by old's log.
+func (c *cycle) successorExit() nginx.Exit {
+	exit := c.successor.ExitWithin(reapLimit)
+	for end := time.Now().Add(writeLimit); !exit.Known; time.Sleep(time.Millisecond) {
+		exit = c.loggedExit(c.rec.Old.PID, c.successor.PID)
+		if time.Now().After(end) {
+			break
+		}
+	}
+	return exit
 }
 
 // explained adds to a text what nginx wrote about it.

@@ -103,7 +103,7 @@ func (s *Supervisor) carryOn(ctx context.Context, old *nginx.Process, rec *Recor
 	s.hearFirst(c)
 	files := s.files(rec.Successor.Key())
 	result, err := c.runAgain(ctx)
-	s.concluded(c, result, files+s.workers())
+	s.concluded(c, result, files+c.atEnd)
 	return err
 }
 

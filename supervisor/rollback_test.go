@@ -258,6 +258,7 @@ func TestDriftOutlivesTheWayBack(t *testing.T) {
 	n := nginxtest.Start(t, site(t))
 	store := newStore(t)
 	r := runByHand(t, n, store, quick())
+	r.upToDate(t)
 	config := readFile(t, n.ConfigPath())
 	writeFile(t, n.ConfigPath(), config+"# changed\n")
 	later := time.Now().Add(2 * time.Second)

@@ -58,12 +58,17 @@ func (c *cycle) oldAcceptsNoMore(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// thawed notices a HUP of somebody else after WINCH: the workers that it has
-// started were never told to go.
+// thawed notices a HUP of somebody else around WINCH: the workers that it has
+// started were never told to go. Of a HUP and a WINCH that a master finds at once it
+// obeys HUP and leaves WINCH for its next signal (ngx_master_process_cycle), so
+// that those of before accept, too.
 func (c *cycle) thawed(ctx context.Context, tree nginx.Tree) error {
-	fresh, _ := c.oldWorkers(tree)
-	if fresh == 0 || c.winchAt.IsZero() || time.Since(c.winchAt) < pulse {
+	fresh, known := c.oldWorkers(tree)
+	switch {
+	case fresh == 0, c.winchAt.IsZero(), time.Since(c.winchAt) < pulse:
 		return nil
+	case known > 0:
+		return c.shift(ctx)
 	}
 	return c.byOthers(ctx)
 }

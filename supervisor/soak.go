@@ -91,7 +91,7 @@ func (c *cycle) badSign() error {
 	}
 	tree, err := nginx.ReadTree(c.successor.ID)
 	if err != nil {
-		return fmt.Errorf("successor %d is gone: %w", c.successor.PID, err)
+		return c.unlessEnded(fmt.Errorf("successor %d is gone: %w", c.successor.PID, err))
 	}
 	if c.newest == 0 { // resumed: what is there is one generation
 		c.newest = newestWorker(tree)

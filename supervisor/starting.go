@@ -175,18 +175,13 @@ func (c *cycle) workerless(workers int) error {
 func (c *cycle) takesOver() error {
 	held, err := c.successor.Listeners()
 	if err != nil {
-		return err
+		return c.unlessEnded(err)
 	}
 	missing := nginx.Missing(c.rec.Old.Listeners, held)
 	if len(missing) == 0 {
 		return nil
 	}
-	// One that exits has closed its sockets a moment before it is gone.
-	c.successor.ExitWithin(reapLimit)
-	if err := c.successorLives(); err != nil {
-		return err
-	}
-	return fmt.Errorf("successor %d lacks %s of the old master's listeners (%s); reload nginx first, so that both agree", c.successor.PID, plural(len(missing), "one", "some"), missing[0])
+	return c.unlessEnded(fmt.Errorf("successor %d lacks %s of the old master's listeners (%s); reload nginx first, so that both agree", c.successor.PID, plural(len(missing), "one", "some"), missing[0]))
 }
 
 // plural is "1 worker", "2 workers"; with two words it is one or the other.

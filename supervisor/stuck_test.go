@@ -591,6 +591,7 @@ func TestRetiringWithoutSuccessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	signal(t, s.successor, unix.SIGKILL)
+	gone(t, s.successor)
 	s.start(s.r.store)
 	s.r.waitFor(t, "it is rolled back", func(st supervisor.Status) bool { return st.Last != nil && st.Last.Result == supervisor.RolledBack })
 	s.isOrdinary(s.n.Master, s.n.Version)

@@ -69,7 +69,7 @@ func (c *cycle) cameUp() error {
 	if !c.usr2Done() {
 		return nil
 	}
-	exit := c.loggedExit(0)
+	exit := c.loggedExit(c.rec.Old.PID, 0)
 	text := "the successor did not come up"
 	if exit.Known {
 		text = fmt.Sprintf("the successor %v at its start", exit)
@@ -90,9 +90,23 @@ func (c *cycle) usr2Done() bool {
 	return err == nil && len(c.newcomers(tree)) == 0 && len(tree.With(nginx.RoleStarting)) == 0
 }
 
+// lastMoment is how long a process that has closed its files may still count as
+// alive. Until then they are missing, and nobody knows why.
+const lastMoment = 20 * time.Millisecond
+
 // reapLimit is how long a master may take to reap its successor. Until then the
-// kernel does not tell how it ended.
-const reapLimit = 20 * time.Millisecond
+// kernel does not tell how it ended, and whether the build is to be condemned.
+const reapLimit = 2 * time.Second
+
+// unlessEnded returns how the successor ended, if it did so this moment, and
+// otherwise what was found in its files.
+func (c *cycle) unlessEnded(err error) error {
+	c.successor.ExitWithin(lastMoment)
+	if ended := c.successorLives(); ended != nil {
+		return ended
+	}
+	return err
+}
 
 // successorListens is a bad sign when somebody has told the successor to go: with
 // old frozen nobody accepts until it has finished, and that probes fail then says
@@ -103,9 +117,7 @@ func (c *cycle) successorListens() error {
 	if held, err := c.successor.HoldsAny(inherited); err != nil || held || len(inherited) == 0 || c.successorStays() {
 		return nil
 	}
-	// One that exits has closed its sockets a moment before it is gone.
-	c.successor.ExitWithin(reapLimit)
-	if err := c.successorLives(); err != nil {
+	if err := c.unlessEnded(nil); err != nil {
 		return err
 	}
 	// A reload may have exchanged its sockets while they were looked at, or for UDP.
@@ -122,7 +134,7 @@ func (c *cycle) successorLives() error {
 	if c.successor.Alive() {
 		return nil
 	}
-	exit := c.successor.ExitWithin(reapLimit)
+	exit := c.successorExit()
 	c.takenBack = exit.Known && exit.Signal == 0 && exit.Code == 0
 	return &badSign{c.explained(fmt.Sprintf("successor %d %v", c.successor.PID, exit)), condemns(exit)}
 }

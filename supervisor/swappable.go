@@ -30,9 +30,8 @@ func (m *master) swappable(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
-	if parent, err := nginx.ReadTitle(stat.PPID); err == nil && parent.Role == nginx.RoleMaster {
-		return &Refusal{ReasonPredecessor, fmt.Sprintf("the predecessor %d of %s is still there, and until it is gone nginx ignores USR2", stat.PPID, m.name()),
-			fmt.Sprintf("wait for its workers, or finish its upgrade with kill -WINCH %d, then kill -QUIT %d", stat.PPID, stat.PPID)}
+	if refusal := m.predecessor(stat); refusal != nil {
+		return refusal
 	}
 	if !stat.Daemonized() {
 		return &Refusal{ReasonDaemonOff, fmt.Sprintf("%s runs with `daemon off`: such a master ignores USR2", m.name()),
@@ -53,6 +52,16 @@ func (m *master) swappable(ctx context.Context) error {
 		return err
 	}
 	return m.unitFit(ctx)
+}
+
+// predecessor refuses a master that was started by another that is still there.
+func (m *master) predecessor(stat nginx.Stat) *Refusal {
+	parent, err := nginx.ReadTitle(stat.PPID)
+	if err != nil || parent.Role != nginx.RoleMaster {
+		return nil
+	}
+	return &Refusal{ReasonPredecessor, fmt.Sprintf("the predecessor %d of %s is still there, and until it is gone nginx ignores USR2", stat.PPID, m.name()),
+		fmt.Sprintf("wait for its workers, or finish its upgrade with kill -WINCH %d, then kill -QUIT %d", stat.PPID, stat.PPID)}
 }
 
 // upgradedByOthers refuses a master that has a successor: it ignores USR2.

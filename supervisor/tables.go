@@ -77,7 +77,7 @@ func (c *cycle) failed(ctx context.Context, err error) (Result, error) {
 	}
 	refusal, refused := errors.AsType[*Refusal](err)
 	if c.usr2At.IsZero() && !refused {
-		c.old.ExitWithin(reapLimit) // in its last moment its files cannot be read any more
+		c.old.ExitWithin(lastMoment) // in its last moment its files cannot be read any more
 	}
 	if c.usr2At.IsZero() && !c.old.Alive() { // it was stopped, and not in the middle of anything
 		return c.refuse(&Refusal{ReasonUnitBusy, c.old.name() + " is gone", "it is looked at again"}), nil

@@ -212,3 +212,37 @@ func TestForeignUpgradeByPIDFile(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// TestUpgradeAfterPredecessor has a new binary land while the upgrade before, of
+// somebody else, still drains: it waits for that and goes on by itself, also when it
+// was asked for in between and the answer was to wait.
+func TestUpgradeAfterPredecessor(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []bool{false, true} {
+		t.Run(fmt.Sprintf("asked=%t", asked), func(t *testing.T) {
+			t.Parallel()
+			n := start(t, traffic.Site{})
+			successor := foreignUpgrade(t, n)
+			r := run(t, n, newStore(t), quick())
+			r.waitFor(t, "it is attached", func(st supervisor.Status) bool { return st.MainPID == successor })
+			data, version := n.Newer(t, '8')
+			nginxtest.Install(t, n.Binary, data)
+			if asked {
+				if out := <-r.ask(t, request(supervisor.WaitDone)); out.Code != supervisor.ExitNotSwappable {
+					t.Errorf("got %+v", out)
+				}
+			}
+			r.Poke()
+			r.waitFor(t, "it waits", func(st supervisor.Status) bool {
+				return st.Pending && strings.Contains(st.Reason, fmt.Sprintf("predecessor %d", n.Master))
+			})
+			signal(t, n.Master, unix.SIGQUIT)
+			r.waitFor(t, "it goes on by itself", func(st supervisor.Status) bool { return st.Running.Version == version && st.Phase == supervisor.Idle })
+			r.upToDate(t)
+			records := history(t, r.store)
+			if last := records[len(records)-1]; last.Result != supervisor.Upgraded || last.Origin != supervisor.OriginWatch {
+				t.Errorf("record: %+v", last)
+			}
+		})
+	}
+}

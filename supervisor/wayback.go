@@ -104,6 +104,8 @@ func (c *cycle) packageManagerDone(ctx context.Context) error {
 	limited, cancel := context.WithTimeoutCause(ctx, c.s.lockTimeout, errors.New("a package transaction does not end"))
 	defer cancel()
 	for {
+		// First of all: what its scripts did before it ended is dealt with then.
+		lock, err := TransactionRuns(c.s.locks)
 		if err := c.dismissForeign(ctx); err != nil {
 			return err
 		}
@@ -112,7 +114,6 @@ func (c *cycle) packageManagerDone(ctx context.Context) error {
 		if same, err := c.forSameBuild(); err == nil && !same {
 			return nil
 		}
-		lock, err := TransactionRuns(c.s.locks)
 		if lock == "" || err != nil {
 			return err
 		}

@@ -1,7 +1,9 @@
 package nginx
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,11 +54,19 @@ func (p *Process) Exit() Exit {
 	return Exit{Known: true, Code: status.ExitStatus()}
 }
 
+// Reaped reports whether the parent has asked how the process ended. Then Exit
+// tells, or never will.
+func (p *Process) Reaped() bool {
+	stat, err := ReadStat(p.PID)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || err == nil && stat.Start != p.Start
+}
+
 // ExitWithin asks again for a while if the kernel does not tell at once.
 func (p *Process) ExitWithin(limit time.Duration) Exit {
 	for end := time.Now().Add(limit); ; {
+		reaped := p.Reaped()
 		exit := p.Exit()
-		if exit.Known || time.Now().After(end) {
+		if exit.Known || reaped || time.Now().After(end) {
 			return exit
 		}
 		time.Sleep(time.Millisecond) // there is no event for the reaping

@@ -43,6 +43,9 @@ func (l Listener) String() string {
 // trace the process.
 func (p *Process) Listeners() ([]Listener, error) {
 	sockets, err := p.sockets()
+	if err != nil && !p.Alive() {
+		err = ErrGone
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the sockets of pid %d: %w", p.PID, err)
 	}

@@ -77,6 +77,9 @@ func run(ctx context.Context, unit string, c Command) (Result, error) {
 			break
 		}
 	}
+	if ctx.Err() != nil && err != nil && !errors.Is(err, context.Cause(ctx)) {
+		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err) // the bus says only that it was cut off
+	}
 	if err != nil {
 		return Result{}, fmt.Errorf("cannot run %s in a transient unit: %w", c.Argv[0], err)
 	}
