@@ -88,7 +88,7 @@ func (m *machine) gracefulReload() {
 // gracefulStop: a download that runs is finished within the unit's own time.
 func (m *machine) gracefulStop() {
 	m.t.Helper()
-	out := m.sh(`traffic run --duration 1s --json - --grace 10s --target kind=download,url=http://127.0.0.1:8080/big,clients=1,rate=1MiB,size=` +
+	out := m.sh(`traffic run --duration 1900ms --json - --grace 10s --target kind=download,url=http://127.0.0.1:8080/big,clients=1,rate=1MiB,size=` +
 		fmt.Sprint(bigSize) + ` >/tmp/download & timeout 20 sh -c "until ss -Htni state established sport = :8080 | grep -q bytes_acked:....; do sleep 0.05; done"; systemctl stop nginx; systemctl show nginx -p Result --value; systemctl is-active nginx || true; wait $! || true; cat /tmp/download`)
 	state, account, _ := strings.Cut(out, "{")
 	if strings.Join(strings.Fields(state), " ") != "success inactive" {

@@ -44,6 +44,7 @@ func TestBoxDebHold(t *testing.T) {
 		"debconf":          "dpkg -i " + asking,
 		"dpkg --configure": "dpkg --unpack " + plain + "; dpkg --configure -a",
 	} {
+		m.eventually("the holds of before are lifted", func() bool { return !m.heldNow() })
 		if exit, out := m.try("rm -f /root/held; export DEBIAN_FRONTEND=noninteractive; (" + do + ") 2>&1; test -e /root/held"); exit != 0 {
 			t.Errorf("%s: nothing is held off:\n%s", name, out)
 		}

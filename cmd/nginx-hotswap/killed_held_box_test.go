@@ -74,10 +74,12 @@ func (m *machine) killHeld(h held) {
 	badnginx.InBox(m.t, m.Box, nginxBinary, kind, version[len(version)-1], time.Second)
 	m.sh("nginx-hotswap upgrade --force --wait=done >/dev/null 2>&1 &")
 	stopped = append(stopped, m.holdOpen(h.phase)...)
-	m.reaches(h.phase)
+	now := m.reaches(h.phase)
 	victim := before.MainPID
 	if h.role == "successor" {
-		victim = successorIn(m.status()).PID
+		if victim = successorIn(now).PID; victim == 0 {
+			m.t.Fatalf("in %s there is no successor: %+v", h.phase, now)
+		}
 	}
 	m.sh(fmt.Sprintf("kill -KILL %d", victim))
 	m.signal("CONT", stopped)

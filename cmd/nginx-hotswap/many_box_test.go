@@ -120,6 +120,7 @@ func (m *machine) comesAndGoes(number, port int) {
 	m.sh("systemctl start " + name)
 	m.eventually("it is taken up again", func() bool { return pid() > 0 })
 	m.sh("systemctl stop " + name)
+	m.eventually("it is let go again", func() bool { return pid() == 0 })
 }
 
 func (m *machine) statuses() []supervisor.Status {

@@ -57,6 +57,7 @@ func TestBoxOrdinaryDoings(t *testing.T) {
 		sleep 2; nginx-hotswap upgrade; systemctl reload nginx-hotswap; systemctl restart nginx-hotswap; sleep 1`)
 	load.lossless()
 	m.consistent()
+	m.eventually("it is attached again", func() bool { return m.status().MainPID != 0 })
 	after := m.status()
 	if after.MainPID != before.MainPID || after.Last != nil || after.Pending {
 		t.Errorf("before %+v, after %+v", before, after)

@@ -88,9 +88,7 @@ func TestBoxAdministrator(t *testing.T) {
 	m.installOurs(soonConfig)
 	before := m.mainPID()
 	m.sh("systemctl restart nginx")
-	if m.mainPID() == before {
-		t.Error("systemctl restart nginx did nothing")
-	}
+	m.eventually("systemctl restart nginx has done something", func() bool { pid := m.mainPID(); return pid != 0 && pid != before })
 	m.stoppable("nothing under way")
 	m.eventually("the daemon has attached", func() bool { return m.status().MainPID == m.mainPID() })
 

@@ -21,7 +21,9 @@ APT::Periodic::Unattended-Upgrade "1";
 	// What a timer starts every day. systemd's own update in between makes
 	// systemctl give up the wait for it.
 	unattendedUnit = `rm -f /var/lib/apt/periodic/*
+before=$(systemctl show --value -p InvocationID apt-daily-upgrade)
 systemctl start --no-block apt-daily-upgrade
+until [ "$(systemctl show --value -p InvocationID apt-daily-upgrade)" != "$before" ]; do sleep 0.1; done
 until systemctl show -p ActiveState apt-daily-upgrade | grep -q inactive; do sleep 0.1; done
 systemctl show -p Result apt-daily-upgrade
 tail -n 1 /var/log/unattended-upgrades/unattended-upgrades.log`
