@@ -151,6 +151,7 @@ func TestStateOf(t *testing.T) {
 	p := properties{}
 	for name, v := range map[string]any{
 		"Id": "nginx.service", "LoadState": "loaded", "MainPID": uint32(7), "MemoryMax": uint64(1 << 62),
+		"Result": "signal", "NRestarts": uint32(3),
 		"ExecStart": []command{{Path: "/usr/sbin/nginx", Argv: []string{"/usr/sbin/nginx", "-g", "daemon on;"}}},
 		"ExecReload": []command{{Path: "/usr/sbin/nginx", Argv: []string{"/usr/sbin/nginx", "-t"}},
 			{Path: "/bin/kill", Argv: []string{"/bin/kill", "-HUP", "$MAINPID"}}},
@@ -158,7 +159,7 @@ func TestStateOf(t *testing.T) {
 	} {
 		p[name] = wire(t, dbus.MakeVariant(v))
 	}
-	want := State{Name: "nginx.service", LoadState: "loaded", MainPID: 7, MemoryMax: 1 << 62, JobID: 12,
+	want := State{Name: "nginx.service", LoadState: "loaded", MainPID: 7, MemoryMax: 1 << 62, JobID: 12, Result: "signal", NRestarts: 3,
 		ExecStart:      []string{"/usr/sbin/nginx", "-g", "daemon on;"},
 		ReloadsMainPID: true}
 	if diff := cmp.Diff(want, stateOf(p)); diff != "" {

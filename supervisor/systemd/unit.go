@@ -45,6 +45,15 @@ type State struct {
 	// ReloadsMainPID is true when a command of ExecReload= names $MAINPID.
 	ReloadsMainPID bool
 	MemoryMax      uint64 // bytes; all bits set means no limit
+	Result         string // how the last run ended, "success" also while it lasts; else "signal", "exit-code", ...
+	NRestarts      uint32 // by Restart= since somebody has started it
+}
+
+// InOrder reports whether what the unit ran before has neither failed nor crashed:
+// somebody has stopped or restarted it, or its main process.
+func (s State) InOrder() bool {
+	runs := s.ActiveState == "active" || s.ActiveState == "activating"
+	return s.Result == "success" && (!runs || s.NRestarts == 0)
 }
 
 // State asks PID 1 for the state of the unit. A unit that does not exist is no
@@ -92,6 +101,8 @@ func stateOf(p properties) State {
 		ExecStart:      p.argv("ExecStart"),
 		ReloadsMainPID: p.mentions("ExecReload", "MAINPID"),
 		MemoryMax:      p.uint64("MemoryMax"),
+		Result:         p.text("Result"),
+		NRestarts:      p.uint32("NRestarts"),
 	}
 }
 

@@ -53,6 +53,36 @@ func TestInBoxState(t *testing.T) {
 	}
 }
 
+func TestInBoxInOrder(t *testing.T) {
+	inBox(t)
+	const unit = "test-order.service"
+	defer sh(t, "systemctl stop "+unit+"; systemctl reset-failed "+unit+" || true")
+	start := func(restart string) string {
+		return "systemd-run -q --unit=" + unit + " -p Restart=" + restart + " -p RestartSec=100ms -p RemainAfterExit=no sleep infinity"
+	}
+	for _, step := range []struct {
+		do, state string
+		restarts  uint32
+		want      bool
+	}{
+		{start("no"), "active", 0, true},
+		{"systemctl restart " + unit, "active", 0, true},
+		{"systemctl kill -s KILL " + unit, "failed", 0, false},
+		{"systemctl reset-failed " + unit + "; " + start("on-failure"), "active", 0, true},
+		{"systemctl kill -s KILL " + unit, "active", 1, false},
+		{"systemctl restart " + unit, "active", 0, true},
+	} {
+		sh(t, step.do)
+		eventually(t, func() string {
+			s, err := NewUnit(unit).State(t.Context())
+			if err != nil || s.ActiveState != step.state || s.NRestarts != step.restarts || s.InOrder() != step.want {
+				return fmt.Sprintf("after %s: in order %t, %+v, %v", step.do, s.InOrder(), s, err)
+			}
+			return ""
+		})
+	}
+}
+
 func TestInBoxNotFound(t *testing.T) {
 	inBox(t)
 	s, err := NewUnit("absent@x-y.service").State(t.Context())
