@@ -31,7 +31,7 @@ func (c *cycle) lookAtWorkers(tree nginx.Tree) error {
 			continue
 		}
 		c.forget(id)
-		if exit.Known && exit.Signal == 0 && exit.Code == 0 && c.replaced(tree, id) {
+		if exit.Signal == 0 && exit.Code == 0 && c.replaced(tree, id) { // or not known
 			c.noteReload(tree)
 		}
 		if condemns(exit) {

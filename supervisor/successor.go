@@ -129,12 +129,19 @@ func (c *cycle) successorListens() error {
 	return &badSign{text: fmt.Sprintf("somebody has told successor %d to go", c.successor.PID)}
 }
 
+// wasTold reports whether a successor that ended like this was told to. Where the
+// kernel does not tell, nginx writes to its log that one crashed, at a level that nearly
+// everybody has, and nothing of one that has served and ended by itself.
+func (c *cycle) wasTold(exit nginx.Exit) bool {
+	return exit.Signal == 0 && exit.Code == 0 && (exit.Known || c.logs != nil && c.rec.Phase != Starting)
+}
+
 // successorLives returns how the successor ended if it did.
 func (c *cycle) successorLives() error {
 	if c.successor.Alive() {
 		return nil
 	}
 	exit := c.successorExit()
-	c.takenBack = exit.Known && exit.Signal == 0 && exit.Code == 0
+	c.takenBack = c.wasTold(exit)
 	return &badSign{c.explained(fmt.Sprintf("successor %d %v", c.successor.PID, exit)), condemns(exit)}
 }
