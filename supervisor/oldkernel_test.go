@@ -17,7 +17,7 @@ func TestOldKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self, "-test.count=1", "-test.parallel=4",
-		"-test.run=^Test(KernelTells|Rollback|SuccessorKilled|TakenBackIsLeftAlone)$/^(|crash-.*|exit-.*|soaking|draining)$")
+		"-test.run=^Test(KernelTells|Rollback|SuccessorKilled|TakenBackIsLeftAlone|UnitEndsWhileSoaking)$/^(|crash-.*|exit-.*|soaking|draining|stopped.*|killed.*)$")
 	cmd.Env = append(os.Environ(), oldKernelEnv+"=yes")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v:\n%s", err, out)
